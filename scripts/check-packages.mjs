@@ -1,0 +1,99 @@
+/**
+ * `npm run check:packages`: looks at the packages as their users will get them.
+ *
+ * Packs every package, lints the tarballs (publint, attw), installs them with npm into an empty project without running
+ * any install script, and runs there the first example of each README.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { firstExample } from './structure/readme-example.mjs';
+import { build, ensurePnpm, installIfNeeded, root, workspaceFolders } from './workspace.mjs';
+
+installIfNeeded();
+build();
+const workplace = mkdtempSync(join(tmpdir(), 'modelwright-packages-'));
+const failures = [];
+try {
+  const packages = workspaceFolders()
+    .filter((folder) => folder.startsWith('packages/'))
+    .map(pack);
+  for (const packed of packages) await lint(packed);
+  const project = installTogether(packages);
+  for (const { name, folder } of packages) runExample(project, name, join(root, folder, 'README.md'));
+  runExample(project, 'the root README', join(root, 'README.md'));
+  report('modelwright --help', execute('npx', ['--no', 'modelwright', '--help'], project));
+} finally {
+  rmSync(workplace, { recursive: true, force: true });
+}
+console.log(`Packages: ${failures.length} problems.`);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** Packs one workspace folder into a tarball of its own folder. */
+function pack(folder) {
+  const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+  const destination = join(workplace, 'tarballs', folder.replace('packages/', ''));
+  mkdirSync(destination, { recursive: true });
+  const packed = execute(
+    process.execPath,
+    [ensurePnpm(), 'pack', '--pack-destination', destination],
+    join(root, folder),
+  );
+  const [file] = readdirSync(destination);
+  if (packed.status !== 0 || !file) {
+    console.error(packed.output);
+    process.exit(1);
+  }
+  return { name: manifest.name, folder, manifest, tarball: join(destination, file) };
+}
+
+async function lint({ name, folder, tarball }) {
+  const data = readFileSync(tarball);
+  const buffer = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+  const { messages, pkg } = await publint({ pkgDir: join(root, folder), pack: { tarball: buffer }, level: 'warning' });
+  const output = messages.map((message) => formatMessage(message, pkg)).join('\n');
+  report(`${name}: publint`, { status: messages.length, output });
+  const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+  report(`${name}: attw`, execute(process.execPath, [attw, tarball, '--profile', 'esm-only', '--no-color'], workplace));
+}
+
+/** One empty project with every tarball and the native runtime, installed by npm without any install script. */
+function installTogether(packages) {
+  const project = join(workplace, 'project');
+  mkdirSync(project);
+  const dependencies = Object.fromEntries(packages.map(({ name, tarball }) => [name, `file:${tarball}`]));
+  dependencies['onnxruntime-node'] = '^1.30.0';
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }));
+  const npmArguments = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  report('npm install of all tarballs', execute('npm', npmArguments, project));
+  return project;
+}
+
+function runExample(project, name, readme) {
+  const example = firstExample(readFileSync(readme, 'utf8'));
+  if (example === undefined) return report(`${name}: README has an example`, { status: 1, output: 'none found' });
+  const file = `${name.replace(/\W+/g, '-')}.mjs`;
+  writeFileSync(join(project, file), example);
+  return report(`${name}: README example`, execute(process.execPath, [file], project));
+}
+
+function execute(command, args, cwd) {
+  const shell = process.platform === 'win32';
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    shell,
+    timeout: 180_000,
+  });
+  return { status: status ?? 1, output: `${stdout ?? ''}${stderr ?? ''}${error ? error.message : ''}` };
+}
+
+function report(what, { status, output }) {
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'}  ${what}`);
+  if (status === 0) return;
+  failures.push(what);
+  console.error(output.replace(/^/gm, '        '));
+}
