@@ -8,13 +8,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { publint } from 'publint';
-import { formatMessage } from 'publint/utils';
 import { firstExample } from './structure/readme-example.mjs';
 import { build, ensurePnpm, installIfNeeded, root, workspaceFolders } from './workspace.mjs';
 
 installIfNeeded();
 build();
+const { publint } = await import('publint');
+const { formatMessage } = await import('publint/utils');
 const workplace = mkdtempSync(join(tmpdir(), 'modelwright-packages-'));
 const failures = [];
 try {
@@ -50,10 +50,10 @@ function pack(folder) {
   return { name: manifest.name, folder, manifest, tarball: join(destination, file) };
 }
 
-async function lint({ name, folder, tarball }) {
+async function lint({ name, tarball }) {
   const data = readFileSync(tarball);
   const buffer = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
-  const { messages, pkg } = await publint({ pkgDir: join(root, folder), pack: { tarball: buffer }, level: 'warning' });
+  const { messages, pkg } = await publint({ pack: { tarball: buffer }, level: 'warning' });
   const output = messages.map((message) => formatMessage(message, pkg)).join('\n');
   report(`${name}: publint`, { status: messages.length, output });
   const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
@@ -75,7 +75,7 @@ function installTogether(packages) {
 function runExample(project, name, readme) {
   const example = firstExample(readFileSync(readme, 'utf8'));
   if (example === undefined) return report(`${name}: README has an example`, { status: 1, output: 'none found' });
-  const file = `${name.replace(/\W+/g, '-')}.mjs`;
+  const file = `example-${name.replace(/\W+/g, '-')}.mjs`;
   writeFileSync(join(project, file), example);
   return report(`${name}: README example`, execute(process.execPath, [file], project));
 }

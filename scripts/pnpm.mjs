@@ -1,11 +1,11 @@
 /**
- * Runs the pinned pnpm with the given arguments: `node scripts/pnpm.mjs install`.
+ * Runs the pinned pnpm with the given arguments: `node scripts/pnpm.mjs add -D something`.
  *
- * Brings pnpm in itself (into `.tools/`, inside the checkout), so a machine needs Node and npm only.
+ * Brings pnpm in itself (into `.tools/`, inside the checkout), so a machine needs Node and npm only; commands that run
+ * something of the workspace install its dependencies first.
  */
-import { fileURLToPath } from 'node:url';
-import { runPnpm } from './workspace.mjs';
+import { installIfNeeded, runPnpm } from './workspace.mjs';
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = runPnpm(process.argv.slice(2));
-}
+const commandArguments = process.argv.slice(2);
+if (/^(exec|run|turbo|--filter)$/.test(commandArguments[0] ?? '')) installIfNeeded();
+process.exitCode = runPnpm(commandArguments);
