@@ -1,0 +1,56 @@
+import type { Engine, EngineTensor, EngineValue, Session, SessionOptions } from '../engine.js';
+import { toRuntimeError } from '../native/ort-api.js';
+import { type BindingApi, importBinding } from './binding-api.js';
+import { BindingSession, BindingValue } from './binding-session.js';
+
+/**
+ * Reaches ONNX Runtime through the stock JS API of `onnxruntime-node`. Its `run` blocks the event loop and copies each output once
+ * more than needed; use it where koffi cannot be loaded.
+ *
+ * @throws ModelwrightError `backend-unavailable` when `onnxruntime-node` is not installed.
+ */
+export async function createBindingEngine(): Promise<Engine> {
+  return new BindingEngine(await importBinding());
+}
+
+class BindingEngine implements Engine {
+  readonly kind = 'binding';
+  readonly version: string;
+  readonly #api: BindingApi;
+  readonly #sessions = new Set<Session>();
+
+  constructor(api: BindingApi) {
+    this.#api = api;
+    this.version = api.env.versions?.node ?? api.env.versions?.common ?? 'unknown';
+  }
+
+  createValue(tensor: EngineTensor): EngineValue {
+    return new BindingValue(this.#api, tensor);
+  }
+
+  async createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    const created = await this.#api.InferenceSession.create(model, toBindingOptions(options)).catch((error: unknown) => {
+      throw toRuntimeError((error as Error).message);
+    });
+    const session: Session = new BindingSession(created, () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+    return session;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...this.#sessions].map((session) => session.dispose()));
+  }
+}
+
+function toBindingOptions(options: SessionOptions): Readonly<Record<string, unknown>> {
+  return {
+    executionProviders: ['cpu'],
+    logSeverityLevel: 3,
+    graphOptimizationLevel: options.optimizationLevel ?? 'all',
+    ...(options.intraOpThreads === undefined ? {} : { intraOpNumThreads: options.intraOpThreads }),
+    ...(options.memoryArena === undefined ? {} : { enableCpuMemArena: options.memoryArena }),
+    ...(options.memoryPattern === undefined ? {} : { enableMemPattern: options.memoryPattern }),
+    ...(options.configuration === undefined ? {} : { extra: options.configuration }),
+    ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
+  };
+}

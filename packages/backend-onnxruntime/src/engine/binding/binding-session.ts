@@ -1,0 +1,102 @@
+import { ModelwrightError } from '@modelwright/core';
+import { type ElementType, isBindingType } from '../element-type.js';
+import type { EngineRunOptions, EngineTensor, EngineValue, RunPlan, Session, ValueMetadata } from '../engine.js';
+import { checkMemory, checkStrings } from '../native/native-value.js';
+import { requireKnown } from '../native/native-session.js';
+import { toRuntimeError } from '../native/ort-api.js';
+import type { BindingApi, BindingInferenceSession, BindingMetadata, BindingTensor } from './binding-api.js';
+
+/** A tensor of the stock API over the caller's memory. */
+export class BindingValue implements EngineValue {
+  readonly tensor: EngineTensor;
+  readonly wrapped: BindingTensor;
+
+  constructor(api: BindingApi, tensor: EngineTensor) {
+    if (!isBindingType(tensor.type))
+      throw new ModelwrightError('unsupported-dtype', `The binding engine cannot carry ${tensor.type} tensors.`);
+    this.tensor = tensor;
+    const data = tensor.type === 'string' ? checkStrings(tensor) : checkMemory(tensor);
+    this.wrapped = new api.Tensor(tensor.type, data, tensor.dims);
+  }
+
+  dispose(): void {
+    // The stock API releases its handle with every run; there is nothing to free.
+  }
+}
+
+export class BindingSession implements Session {
+  readonly inputs: readonly ValueMetadata[];
+  readonly outputs: readonly ValueMetadata[];
+  readonly #session: BindingInferenceSession;
+  readonly #onClosed: () => void;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(session: BindingInferenceSession, onClosed: () => void) {
+    this.#session = session;
+    this.#onClosed = onClosed;
+    this.inputs = session.inputMetadata.map((one) => toMetadata(one, 'input'));
+    this.outputs = session.outputMetadata.map((one) => toMetadata(one, 'output'));
+  }
+
+  plan(inputNames: readonly string[], outputNames: readonly string[]): RunPlan {
+    requireKnown('input', inputNames, this.inputs);
+    requireKnown('output', outputNames, this.outputs);
+    return { run: (inputs, outputs, options) => this.#track(this.#run({ inputNames, outputNames }, [inputs, outputs], options)) };
+  }
+
+  dispose(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#session.release();
+    this.#onClosed();
+  }
+
+  #track<T>(run: Promise<T>): Promise<T> {
+    this.#running.add(run);
+    const settle = (): boolean => this.#running.delete(run);
+    run.then(settle, settle);
+    return run;
+  }
+
+  async #run(
+    names: { readonly inputNames: readonly string[]; readonly outputNames: readonly string[] },
+    [inputs, outputs]: readonly [readonly EngineValue[], readonly (EngineValue | null)[]],
+    options: EngineRunOptions = {},
+  ): Promise<EngineTensor[]> {
+    if (this.#closing !== undefined) throw new ModelwrightError('resource-disposed', 'This session was disposed.');
+    if (options.signal?.aborted) throw new ModelwrightError('aborted', 'The run was aborted before it began.');
+    const feeds = Object.fromEntries(names.inputNames.map((name, index) => [name, toWrapped(inputs[index])]));
+    const fetches = Object.fromEntries(
+      names.outputNames.map((name, index) => [name, outputs[index] ? toWrapped(outputs[index]) : null]),
+    );
+    const results = await this.#session.run(feeds, fetches).catch((error: unknown) => {
+      throw toRuntimeError((error as Error).message);
+    });
+    // Memory given for an output is filled in place; what the API returns for it is a copy of no use.
+    return names.outputNames.map((name, index) => outputs[index]?.tensor ?? toTensor(results[name] as BindingTensor));
+  }
+}
+
+function toWrapped(value: EngineValue | null | undefined): BindingTensor {
+  if (value instanceof BindingValue) return value.wrapped;
+  throw new ModelwrightError('invalid-argument', 'A value of another engine was given to the binding one.');
+}
+
+function toTensor(tensor: BindingTensor): EngineTensor {
+  return { type: tensor.type as ElementType, dims: tensor.dims, data: tensor.data };
+}
+
+/** Fetching a type the API cannot carry (an int4 output) ends the process, so such a model is refused when it is loaded. */
+function toMetadata(metadata: BindingMetadata, side: string): ValueMetadata {
+  const { name, isTensor, type, shape } = metadata;
+  if (!isTensor || type === undefined || !isBindingType(type as ElementType))
+    throw new ModelwrightError('unsupported-dtype', `The model's ${side} '${name}' has a type the stock API cannot carry.`, {
+      given: type,
+    });
+  return { name, type: type as ElementType, dims: shape ?? [] };
+}
