@@ -1,0 +1,163 @@
+import { ModelwrightError } from './errors.js';
+import type { Graph, Value } from './graph/graph.js';
+import type { Program } from './program.js';
+import { sameShape } from './tensor/shape.js';
+import { castTensor, type Tensor, type TensorMap } from './tensor/tensor.js';
+
+/** Penalty on a weight that training adds to the loss: `l1·Σ|w| + l2·Σw²`, or an orthogonality term. */
+export interface Regularizer {
+  readonly l1?: number;
+  readonly l2?: number;
+  readonly orthogonal?: number;
+}
+
+/** What a weight is held to after each update; axes as in Keras, on the stored layout. */
+export type Constraint =
+  | { readonly kind: 'nonNeg' }
+  | { readonly kind: 'maxNorm'; readonly maxValue: number; readonly axes: readonly number[] }
+  | { readonly kind: 'unitNorm'; readonly axes: readonly number[] }
+  | {
+      readonly kind: 'minMaxNorm';
+      readonly minValue: number;
+      readonly maxValue: number;
+      readonly rate: number;
+      readonly axes: readonly number[];
+    };
+
+/** A named constant of a model's graph that training may change. */
+export interface Parameter {
+  /** Layer path and weight: `stem.conv.kernel`. */
+  readonly name: string;
+  /** Key into the graph's constants. */
+  readonly value: Value;
+  readonly trainable: boolean;
+  /** `statistic`: running mean or variance, updated by the forward pass of training, never by gradients. */
+  readonly role: 'weight' | 'statistic';
+  readonly regularizer?: Regularizer;
+  readonly constraint?: Constraint;
+}
+
+/** One row of a model's summary. */
+export interface LayerInfo {
+  readonly name: string;
+  /** `conv2d` */
+  readonly kind: string;
+  readonly outputShape: readonly (number | string)[];
+  /** Names of the parameters it owns. */
+  readonly parameters: readonly string[];
+  /** Names of the layers (or inputs) it reads. */
+  readonly inputs: readonly string[];
+}
+
+export interface ModelParts {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly parameters: readonly Parameter[];
+  readonly layers?: readonly LayerInfo[];
+  readonly metadata?: { readonly [key: string]: string };
+}
+
+/**
+ * A network as data: a forward graph whose weights are named constants. The graph is in its authored form: `Dropout` and
+ * `BatchNormalization` stand once, the passes `toTraining` and `toInference` give each mode its own.
+ */
+export class Model {
+  readonly name: string;
+  readonly metadata: { readonly [key: string]: string };
+  readonly layers: readonly LayerInfo[];
+  #graph: Graph;
+  #parameters: readonly Parameter[];
+
+  constructor(parts: ModelParts) {
+    this.name = parts.name;
+    this.#graph = parts.graph;
+    this.#parameters = parts.parameters;
+    this.layers = parts.layers ?? [];
+    this.metadata = parts.metadata ?? {};
+    for (const { name, value } of parts.parameters) {
+      if (!parts.graph.constants.has(value)) {
+        throw new ModelwrightError(
+          'invalid-model',
+          `parameter '${name}' of model '${parts.name}' is no constant of its graph`,
+          { given: name },
+        );
+      }
+    }
+  }
+
+  /** The forward graph with the current weights. */
+  get graph(): Graph {
+    return this.#graph;
+  }
+
+  get parameters(): readonly Parameter[] {
+    return this.#parameters;
+  }
+
+  /** Number of elements of all parameters. */
+  get parameterCount(): number {
+    return this.#parameters.reduce((sum, parameter) => sum + this.weightOf(parameter).elementCount, 0);
+  }
+
+  /** The current value of a parameter. Do not write into it; use {@link setWeights}. */
+  weightOf(parameter: Parameter): Tensor {
+    return this.#graph.constants.get(parameter.value) as Tensor;
+  }
+
+  /** All weights by name, in layer order. */
+  getWeights(): TensorMap {
+    return Object.fromEntries(this.#parameters.map((parameter) => [parameter.name, this.weightOf(parameter)]));
+  }
+
+  /**
+   * Replaces weights by name; those not named stay.
+   *
+   * @throws {@link ModelwrightError} `invalid-argument` for an unknown name, `shape-mismatch` for a wrong shape; then nothing is changed.
+   */
+  setWeights(weights: TensorMap): void {
+    const constants = new Map(this.#graph.constants);
+    for (const [name, weight] of Object.entries(weights)) {
+      const parameter = this.#parameter(name);
+      if (!sameShape(weight.shape, parameter.value.shape)) {
+        throw new ModelwrightError(
+          'shape-mismatch',
+          `weight '${name}' has shape [${parameter.value.shape}], [${weight.shape}] was given`,
+          {
+            given: weight.shape,
+            allowed: parameter.value.shape,
+          },
+        );
+      }
+      constants.set(parameter.value, castTensor(weight, parameter.value.dtype));
+    }
+    this.#graph = { ...this.#graph, constants };
+  }
+
+  /** Marks parameters (all whose name equals or lies under `path`) as trainable or frozen. */
+  setTrainable(path: string, trainable: boolean): void {
+    const matches = (name: string): boolean => path === '' || name === path || name.startsWith(`${path}.`);
+    if (!this.#parameters.some(({ name }) => matches(name))) this.#parameter(path);
+    this.#parameters = this.#parameters.map((parameter) =>
+      matches(parameter.name) ? { ...parameter, trainable } : parameter,
+    );
+  }
+
+  #parameter(name: string): Parameter {
+    const found = this.#parameters.find((parameter) => parameter.name === name);
+    if (found !== undefined) return found;
+    const allowed = this.#parameters.map((parameter) => parameter.name);
+    throw new ModelwrightError(
+      'invalid-argument',
+      `model '${this.name}' has no weight '${name}'; it has: ${allowed.join(', ') || 'none'}`,
+      {
+        given: name,
+        allowed,
+      },
+    );
+  }
+}
+
+/** A graph that runs as it stands, without state. */
+export function statelessProgram(graph: Graph): Program {
+  return { graph, state: [] };
+}

@@ -1,0 +1,123 @@
+import { type ErrorCode, type ErrorDetails, ModelwrightError } from '../errors.js';
+import type { Graph, Node, Value } from '../graph/graph.js';
+import type { EvaluateContext } from '../ops/definition.js';
+import { definitionOf } from '../ops/registry.js';
+import { isFloat } from '../tensor/dtype.js';
+import { compatibleShape, formatShape } from '../tensor/shape.js';
+import { castTensor, type Tensor, type TensorMap } from '../tensor/tensor.js';
+
+type Environment = (value: Value) => Tensor | undefined;
+
+/**
+ * Runs a graph op by op on the plain reference kernels. Every floating value is held in float64 on the way, whatever the
+ * graph declares: that makes this the oracle that backends are compared with.
+ *
+ * @param inputs - By input name; dtypes and shapes must be those of the graph.
+ * @param options.keepFloat64 - Leave floating outputs in float64 instead of rounding them to their declared dtype.
+ * @returns outputs by name.
+ * @throws {@link ModelwrightError} `invalid-argument` for a missing input, `shape-mismatch`, `dtype-mismatch`, `unsupported-op`.
+ */
+export function evaluateGraph(
+  graph: Graph,
+  inputs: TensorMap,
+  options: { readonly keepFloat64?: boolean } = {},
+): TensorMap {
+  const tensors = graph.inputs.map((input) => checkedInput(graph, input, inputs[input.name]));
+  const results = evaluateNodes(graph, tensors, () => undefined);
+  const entries = graph.outputs.map(({ name, value }, index): [string, Tensor] => {
+    const result = results[index] as Tensor;
+    return [name, options.keepFloat64 && isFloat(value.dtype) ? result : castTensor(result, value.dtype)];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Checks a fed tensor against the declared input. */
+export function checkedInput(graph: Graph, input: Value, given: Tensor | undefined): Tensor {
+  if (given === undefined) {
+    const allowed = graph.inputs.map(({ name }) => name);
+    throw new ModelwrightError(
+      'invalid-argument',
+      `'${graph.name}' needs the input '${input.name}' (${input.dtype} ${formatShape(input.shape)}); inputs are: ${allowed.join(', ')}`,
+      { input: input.name, allowed },
+    );
+  }
+  if (given.dtype !== input.dtype) {
+    throw new ModelwrightError(
+      'dtype-mismatch',
+      `input '${input.name}' of '${graph.name}' is ${input.dtype}, but ${given.dtype} was given`,
+      { input: input.name, given: given.dtype, allowed: input.dtype },
+    );
+  }
+  if (!compatibleShape(given.shape, input.shape)) {
+    throw new ModelwrightError(
+      'shape-mismatch',
+      `input '${input.name}' of '${graph.name}' has shape ${formatShape(input.shape)}, but ${formatShape(given.shape)} was given`,
+      { input: input.name, given: given.shape, allowed: input.shape },
+    );
+  }
+  return given;
+}
+
+function evaluateNodes(graph: Graph, inputs: readonly Tensor[], outer: Environment): readonly Tensor[] {
+  const values = new Map<Value, Tensor>();
+  graph.inputs.forEach((input, index) => values.set(input, widen(inputs[index] as Tensor)));
+  const lookup: Environment = (value) => {
+    const known = values.get(value);
+    if (known !== undefined) return known;
+    const held = graph.constants.get(value);
+    if (held === undefined) return outer(value);
+    const widened = widen(held);
+    values.set(value, widened);
+    return widened;
+  };
+  for (const node of graph.nodes) {
+    const results = evaluateNode(node, lookup);
+    node.outputs.forEach((output, index) => {
+      if (results[index] !== undefined) values.set(output, widen(results[index] as Tensor));
+    });
+  }
+  return graph.outputs.map(({ value }) => requireValue(lookup(value), value.name, graph.name));
+}
+
+function evaluateNode(node: Node, lookup: Environment): readonly Tensor[] {
+  const definition = definitionOf(node);
+  if (definition === undefined) {
+    throw new ModelwrightError(
+      'unsupported-op',
+      `the reference evaluator has no op '${node.domain || 'ai.onnx'}:${node.op}' (node '${node.name}')`,
+      { op: node.op, layer: node.name },
+    );
+  }
+  const inputs = node.inputs.map((input) =>
+    input === undefined ? undefined : requireValue(lookup(input), input.name, node.name),
+  );
+  const fail = (message: string, details: ErrorDetails = {}, code: ErrorCode = 'shape-mismatch'): never => {
+    throw new ModelwrightError(code, `${node.op} '${node.name}': ${message}`, {
+      op: node.op,
+      layer: node.name,
+      ...details,
+    });
+  };
+  const context: EvaluateContext<object> = {
+    op: node.op,
+    inputs,
+    attributes: node.attributes,
+    outputCount: node.outputs.length,
+    outputTypes: node.outputs,
+    input: (index) => inputs[index] ?? fail(`input ${index} is missing`, {}, 'invalid-graph'),
+    evaluateGraph: (graph, tensors) => evaluateNodes(graph, tensors, lookup),
+    fail,
+  };
+  return definition.evaluate(context);
+}
+
+function requireValue(tensor: Tensor | undefined, name: string, where: string): Tensor {
+  if (tensor !== undefined) return tensor;
+  throw new ModelwrightError('invalid-graph', `value '${name}' is used in '${where}' but never computed`, {
+    input: name,
+  });
+}
+
+function widen(tensor: Tensor): Tensor {
+  return isFloat(tensor.dtype) ? castTensor(tensor, 'float64') : tensor;
+}
