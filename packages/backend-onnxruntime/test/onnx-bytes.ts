@@ -40,7 +40,13 @@ export function encodeModel(model: TestModel): Uint8Array {
     [1, 10],
     [7, graph],
     [8, [[2, 21]]],
-    [8, [[1, 'com.microsoft'], [2, 1]]],
+    [
+      8,
+      [
+        [1, 'com.microsoft'],
+        [2, 1],
+      ],
+    ],
   ]);
 }
 
@@ -50,7 +56,16 @@ function nodeFields(node: TestNode): Field[] {
     ...node.outputs.map((name): Field => [2, name]),
     [4, node.op],
     ...(node.domain === undefined ? [] : [[7, node.domain] as Field]),
-    ...Object.entries(node.attributes ?? {}).map(([name, value]): Field => [5, [[1, name], [3, value], [20, 2]]]),
+    ...Object.entries(node.attributes ?? {}).map(
+      ([name, value]): Field => [
+        5,
+        [
+          [1, name],
+          [3, value],
+          [20, 2],
+        ],
+      ],
+    ),
   ];
 }
 
@@ -62,7 +77,18 @@ function valueFields({ name, type, dims }: TestValue): Field[] {
   const shape = dims.map((dim): Field => [1, [typeof dim === 'number' ? [1, dim] : [2, dim]]]);
   return [
     [1, name],
-    [2, [[1, [[1, type], [2, shape]]]]],
+    [
+      2,
+      [
+        [
+          1,
+          [
+            [1, type],
+            [2, shape],
+          ],
+        ],
+      ],
+    ],
   ];
 }
 
@@ -75,7 +101,11 @@ function encode(fields: readonly Field[]): Uint8Array {
       continue;
     }
     const bytes =
-      typeof content === 'string' ? new TextEncoder().encode(content) : content instanceof Uint8Array ? content : encode(content);
+      typeof content === 'string'
+        ? new TextEncoder().encode(content)
+        : content instanceof Uint8Array
+          ? content
+          : encode(content);
     varint(parts, number * 8 + 2);
     varint(parts, bytes.length);
     for (const byte of bytes) parts.push(byte);

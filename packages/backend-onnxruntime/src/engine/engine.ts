@@ -1,19 +1,12 @@
-import type { ElementArray, ElementType } from './element-type.js';
-
-/** A tensor of concrete shape in memory that belongs to the caller. */
-export interface EngineTensor {
-  readonly type: ElementType;
-  readonly dims: readonly number[];
-  /** Row-major; `string[]` for strings only. */
-  readonly data: ElementArray | readonly string[];
-}
+import type { Shape, Tensor } from '@modelwright/core';
+import type { ElementType } from './element-type.js';
 
 /** What a model says of one input or output. */
 export interface ValueMetadata {
   readonly name: string;
-  readonly type: ElementType;
-  /** A number, a symbol, or `''` where the model leaves the dimension open. */
-  readonly dims: readonly (number | string)[];
+  readonly dtype: ElementType;
+  /** A dimension is a number, a symbol, or `''` where the model leaves it open. */
+  readonly shape: Shape;
 }
 
 /** How a session optimizes and runs its model. Everything left out is the runtime's default. */
@@ -33,7 +26,7 @@ export interface SessionOptions {
  * are created once. The memory behind it must not be detached or moved while the value lives.
  */
 export interface EngineValue {
-  readonly tensor: EngineTensor;
+  readonly tensor: Tensor;
   /** Frees what the runtime holds, not the memory of the caller. Idempotent; waits for runs under way by itself. */
   dispose(): void;
 }
@@ -59,7 +52,7 @@ export interface RunPlan {
     inputs: readonly EngineValue[],
     outputs: readonly (EngineValue | null)[],
     options?: EngineRunOptions,
-  ): Promise<EngineTensor[]>;
+  ): Promise<Tensor[]>;
 }
 
 /** One loaded model. Concurrent runs share its weights. */
@@ -78,8 +71,8 @@ export interface Engine {
   readonly version: string;
   /** @param model - bytes of an ONNX file, or the path of one (external data is looked for beside it). */
   createSession(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
-  /** @throws ModelwrightError `invalid-argument` if the memory does not fit type and shape. */
-  createValue(tensor: EngineTensor): EngineValue;
+  /** @throws ModelwrightError if the runtime cannot use the tensor's memory. */
+  createValue(tensor: Tensor): EngineValue;
   /** Disposes every session that is still open. */
   dispose(): Promise<void>;
 }

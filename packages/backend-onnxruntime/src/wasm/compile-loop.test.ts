@@ -45,7 +45,9 @@ describe('compileLoop', () => {
     ['maximum', Math.max],
   ];
   it.each(binary)('%s agrees with float32 arithmetic, tail included', (operation, reference) => {
-    expect(combine(operation, 2)).toEqual(samples.map((a, index) => Math.fround(reference(a, others[index] as number))));
+    expect(combine(operation, 2)).toEqual(
+      samples.map((a, index) => Math.fround(reference(a, others[index] as number))),
+    );
   });
 
   const unary: [LaneOperation, (a: number) => number][] = [

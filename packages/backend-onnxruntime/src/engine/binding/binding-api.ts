@@ -29,16 +29,9 @@ export interface BindingMetadata {
 
 /** The part of `onnxruntime-node` that the binding engine uses. */
 export interface BindingApi {
-  readonly Tensor: new (
-    type: string,
-    data: ElementArray | readonly string[],
-    dims: readonly number[],
-  ) => BindingTensor;
+  readonly Tensor: new (type: string, data: ElementArray | readonly string[], dims: readonly number[]) => BindingTensor;
   readonly InferenceSession: {
-    create(
-      model: Uint8Array | string,
-      options?: Readonly<Record<string, unknown>>,
-    ): Promise<BindingInferenceSession>;
+    create(model: Uint8Array | string, options?: Readonly<Record<string, unknown>>): Promise<BindingInferenceSession>;
   };
   readonly env: { readonly versions?: { readonly node?: string; readonly common?: string }; logLevel?: string };
 }

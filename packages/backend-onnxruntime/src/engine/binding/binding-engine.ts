@@ -1,4 +1,5 @@
-import type { Engine, EngineTensor, EngineValue, Session, SessionOptions } from '../engine.js';
+import type { Tensor } from '@modelwright/core';
+import type { Engine, EngineValue, Session, SessionOptions } from '../engine.js';
 import { toRuntimeError } from '../native/ort-api.js';
 import { type BindingApi, importBinding } from './binding-api.js';
 import { BindingSession, BindingValue } from './binding-session.js';
@@ -24,14 +25,16 @@ class BindingEngine implements Engine {
     this.version = api.env.versions?.node ?? api.env.versions?.common ?? 'unknown';
   }
 
-  createValue(tensor: EngineTensor): EngineValue {
+  createValue(tensor: Tensor): EngineValue {
     return new BindingValue(this.#api, tensor);
   }
 
   async createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
-    const created = await this.#api.InferenceSession.create(model, toBindingOptions(options)).catch((error: unknown) => {
-      throw toRuntimeError((error as Error).message);
-    });
+    const created = await this.#api.InferenceSession.create(model, toBindingOptions(options)).catch(
+      (error: unknown) => {
+        throw toRuntimeError((error as Error).message);
+      },
+    );
     const session: Session = new BindingSession(created, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     return session;

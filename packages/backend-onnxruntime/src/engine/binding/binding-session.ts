@@ -1,22 +1,21 @@
-import { ModelwrightError } from '@modelwright/core';
-import { type ElementType, isBindingType } from '../element-type.js';
-import type { EngineRunOptions, EngineTensor, EngineValue, RunPlan, Session, ValueMetadata } from '../engine.js';
-import { checkMemory, checkStrings } from '../native/native-value.js';
+import { type DType, ModelwrightError, Tensor, type TensorData } from '@modelwright/core';
+import { checkMemory, type ElementType, isBindingType } from '../element-type.js';
+import type { EngineRunOptions, EngineValue, RunPlan, Session, ValueMetadata } from '../engine.js';
 import { requireKnown } from '../native/native-session.js';
 import { toRuntimeError } from '../native/ort-api.js';
 import type { BindingApi, BindingInferenceSession, BindingMetadata, BindingTensor } from './binding-api.js';
 
 /** A tensor of the stock API over the caller's memory. */
 export class BindingValue implements EngineValue {
-  readonly tensor: EngineTensor;
+  readonly tensor: Tensor;
   readonly wrapped: BindingTensor;
 
-  constructor(api: BindingApi, tensor: EngineTensor) {
-    if (!isBindingType(tensor.type))
-      throw new ModelwrightError('unsupported-dtype', `The binding engine cannot carry ${tensor.type} tensors.`);
+  constructor(api: BindingApi, tensor: Tensor) {
+    if (!isBindingType(tensor.dtype))
+      throw new ModelwrightError('unsupported-dtype', `The binding engine cannot carry ${tensor.dtype} tensors.`);
     this.tensor = tensor;
-    const data = tensor.type === 'string' ? checkStrings(tensor) : checkMemory(tensor);
-    this.wrapped = new api.Tensor(tensor.type, data, tensor.dims);
+    const data = tensor.dtype === 'string' ? (tensor.data as string[]) : checkMemory(tensor);
+    this.wrapped = new api.Tensor(tensor.dtype, data, tensor.shape);
   }
 
   dispose(): void {
@@ -42,7 +41,10 @@ export class BindingSession implements Session {
   plan(inputNames: readonly string[], outputNames: readonly string[]): RunPlan {
     requireKnown('input', inputNames, this.inputs);
     requireKnown('output', outputNames, this.outputs);
-    return { run: (inputs, outputs, options) => this.#track(this.#run({ inputNames, outputNames }, [inputs, outputs], options)) };
+    return {
+      run: (inputs, outputs, options) =>
+        this.#track(this.#run({ inputNames, outputNames }, [inputs, outputs], options)),
+    };
   }
 
   dispose(): Promise<void> {
@@ -67,7 +69,7 @@ export class BindingSession implements Session {
     names: { readonly inputNames: readonly string[]; readonly outputNames: readonly string[] },
     [inputs, outputs]: readonly [readonly EngineValue[], readonly (EngineValue | null)[]],
     options: EngineRunOptions = {},
-  ): Promise<EngineTensor[]> {
+  ): Promise<Tensor[]> {
     if (this.#closing !== undefined) throw new ModelwrightError('resource-disposed', 'This session was disposed.');
     if (options.signal?.aborted) throw new ModelwrightError('aborted', 'The run was aborted before it began.');
     const feeds = Object.fromEntries(names.inputNames.map((name, index) => [name, toWrapped(inputs[index])]));
@@ -87,16 +89,20 @@ function toWrapped(value: EngineValue | null | undefined): BindingTensor {
   throw new ModelwrightError('invalid-argument', 'A value of another engine was given to the binding one.');
 }
 
-function toTensor(tensor: BindingTensor): EngineTensor {
-  return { type: tensor.type as ElementType, dims: tensor.dims, data: tensor.data };
+function toTensor(tensor: BindingTensor): Tensor {
+  return new Tensor(tensor.type as DType, tensor.dims, tensor.data as TensorData);
 }
 
 /** Fetching a type the API cannot carry (an int4 output) ends the process, so such a model is refused when it is loaded. */
 function toMetadata(metadata: BindingMetadata, side: string): ValueMetadata {
   const { name, isTensor, type, shape } = metadata;
-  if (!isTensor || type === undefined || !isBindingType(type as ElementType))
-    throw new ModelwrightError('unsupported-dtype', `The model's ${side} '${name}' has a type the stock API cannot carry.`, {
-      given: type,
-    });
-  return { name, type: type as ElementType, dims: shape ?? [] };
+  if (!isTensor || type === undefined || !isBindingType(type as DType))
+    throw new ModelwrightError(
+      'unsupported-dtype',
+      `The model's ${side} '${name}' has a type the stock API cannot carry.`,
+      {
+        given: type,
+      },
+    );
+  return { name, dtype: type as ElementType, shape: shape ?? [] };
 }

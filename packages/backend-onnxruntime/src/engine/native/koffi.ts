@@ -20,7 +20,5 @@ export type NativeArgument = bigint | number | string | null;
 /** A C function; `async` runs it on a thread of libuv's pool. */
 export interface NativeFunction {
   (...parameters: NativeArgument[]): NativeArgument;
-  async(
-    ...parameters: [...NativeArgument[], (error: Error | null | undefined, result: NativeArgument) => void]
-  ): void;
+  async(...parameters: [...NativeArgument[], (error: Error | null | undefined, result: NativeArgument) => void]): void;
 }

@@ -1,5 +1,5 @@
-import { ModelwrightError } from '@modelwright/core';
-import type { Engine, EngineTensor, EngineValue, Session, SessionOptions } from '../engine.js';
+import { ModelwrightError, type Tensor } from '@modelwright/core';
+import type { Engine, EngineValue, Session, SessionOptions } from '../engine.js';
 import { findLibrary } from './find-library.js';
 import type { Koffi } from './koffi.js';
 import { NativeSession, type SessionContext } from './native-session.js';
@@ -49,7 +49,7 @@ class NativeEngine implements Engine {
     this.#context = { api, threads: new ThreadSlots(), turns: new EventLoopTurns() };
   }
 
-  createValue(tensor: EngineTensor): EngineValue {
+  createValue(tensor: Tensor): EngineValue {
     return new NativeValue(this.#context.api, this.#memoryInfo, tensor);
   }
 

@@ -1,5 +1,5 @@
-import { ModelwrightError } from '@modelwright/core';
-import type { EngineRunOptions, EngineTensor, EngineValue, RunPlan } from '../engine.js';
+import { ModelwrightError, type Tensor } from '@modelwright/core';
+import type { EngineRunOptions, EngineValue, RunPlan } from '../engine.js';
 import { NativeValue } from './native-value.js';
 import type { OrtApi } from './ort-api.js';
 import { type EventLoopTurns, RunPace } from './pace.js';
@@ -43,7 +43,7 @@ export class NativePlan implements RunPlan {
     inputs: readonly EngineValue[],
     outputs: readonly (EngineValue | null)[],
     options: EngineRunOptions = {},
-  ): Promise<EngineTensor[]> {
+  ): Promise<Tensor[]> {
     return this.#context.track(async () => {
       if (inputs.length !== this.#inputCount || outputs.length !== this.#outputCount)
         throw new ModelwrightError('invalid-argument', 'The number of values is not that of the plan.');
@@ -112,7 +112,7 @@ export class NativePlan implements RunPlan {
     return [session, runOptions, names, frame.inputs, this.#inputCount, outputNames, this.#outputCount, frame.outputs];
   }
 
-  #collect(frame: Frame, outputs: readonly (EngineValue | null)[]): EngineTensor[] {
+  #collect(frame: Frame, outputs: readonly (EngineValue | null)[]): Tensor[] {
     const { api } = this.#context;
     const handles = outputs.map((_, index) => frame.pointers[this.#inputCount + index] as bigint);
     try {

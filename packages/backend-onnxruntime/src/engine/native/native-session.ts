@@ -58,8 +58,12 @@ export function requireKnown(side: string, names: readonly string[], known: read
   const allowed = known.map(({ name }) => name);
   for (const name of names)
     if (!allowed.includes(name))
-      throw new ModelwrightError('invalid-argument', `The model has no ${side} '${name}'; it has ${allowed.join(', ')}.`, {
-        given: name,
-        allowed,
-      });
+      throw new ModelwrightError(
+        'invalid-argument',
+        `The model has no ${side} '${name}'; it has ${allowed.join(', ')}.`,
+        {
+          given: name,
+          allowed,
+        },
+      );
 }

@@ -42,7 +42,10 @@ export class OrtApi {
     this.version = version;
     this.functions = Object.fromEntries(
       Object.entries(ortSlots).map(([name, [position, result, parameters]]) => {
-        const prototype = koffi.proto(kinds[result] ?? 'void', [...parameters].map((kind) => kinds[kind] ?? 'void *'));
+        const prototype = koffi.proto(
+          kinds[result] ?? 'void',
+          [...parameters].map((kind) => kinds[kind] ?? 'void *'),
+        );
         return [name, koffi.decode(table[position] as bigint, prototype)];
       }),
     ) as { readonly [F in OrtFunction]: NativeFunction };

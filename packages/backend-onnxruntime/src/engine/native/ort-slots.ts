@@ -57,7 +57,7 @@ export const ortSlots = {
   GetAvailableProviders: [125, 's', 'pp'],
   ReleaseAvailableProviders: [126, 's', 'pi'],
   AddSessionConfigEntry: [130, 's', 'ptt'],
-} as const satisfies Record<string, readonly [number, string, string]>;
+} as const;
 
 /** Name of a function of the table. */
 export type OrtFunction = keyof typeof ortSlots;

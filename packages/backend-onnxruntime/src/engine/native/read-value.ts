@@ -1,6 +1,5 @@
-import { ModelwrightError } from '@modelwright/core';
-import { bytesPerElement, elementCount, fromElementCode, viewElements } from '../element-type.js';
-import type { EngineTensor } from '../engine.js';
+import { dtypeFacts, ModelwrightError, Tensor, viewData } from '@modelwright/core';
+import { fromElementCode } from '../element-type.js';
 import type { OrtApi } from './ort-api.js';
 
 /**
@@ -8,7 +7,7 @@ import type { OrtApi } from './ort-api.js';
  *
  * @throws ModelwrightError `unsupported-dtype` for element types without an array in JS, and for sequences and maps.
  */
-export function readValue(api: OrtApi, value: bigint): EngineTensor {
+export function readValue(api: OrtApi, value: bigint): Tensor {
   const valueKind = api.integer('GetValueType', value);
   if (valueKind !== 1)
     throw new ModelwrightError('unsupported-dtype', `This output is no tensor (ONNX value type ${valueKind}).`);
@@ -16,11 +15,11 @@ export function readValue(api: OrtApi, value: bigint): EngineTensor {
   const type = fromElementCode(code);
   if (type === undefined)
     throw new ModelwrightError('unsupported-dtype', `Outputs of ONNX element type ${code} cannot be read.`);
-  const length = elementCount(dims);
-  if (type === 'string') return { type, dims, data: readStrings(api, value, length) };
-  const sizeBytes = length * bytesPerElement(type);
+  const length = dims.reduce((product, dim) => product * dim, 1);
+  if (type === 'string') return new Tensor(type, dims, readStrings(api, value, length));
+  const sizeBytes = length * dtypeFacts[type].bytes;
   const buffer = api.copy(api.pointer('GetTensorMutableData', value), sizeBytes);
-  return { type, dims, data: viewElements(type, buffer, { byteOffset: 0, length }) };
+  return new Tensor(type, dims, viewData(type, buffer, 0, length));
 }
 
 function readShape(api: OrtApi, value: bigint): { code: number; dims: number[] } {

@@ -31,19 +31,19 @@ export function readMetadata(api: OrtApi, session: bigint, side: 'input' | 'outp
   });
 }
 
-function readType(api: OrtApi, typeInfo: bigint, what: string): Pick<ValueMetadata, 'type' | 'dims'> {
+function readType(api: OrtApi, typeInfo: bigint, what: string): Pick<ValueMetadata, 'dtype' | 'shape'> {
   const info = api.pointer('CastTypeInfoToTensorInfo', typeInfo);
   if (info === 0n)
     throw new ModelwrightError('unsupported-dtype', `The model's ${what} is no tensor.`, { input: what });
   const { code, dims } = readTypeAndShape(api, info);
-  const type = fromElementCode(code);
-  if (type === undefined)
+  const dtype = fromElementCode(code);
+  if (dtype === undefined)
     throw new ModelwrightError(
       'unsupported-dtype',
       `The model's ${what} has ONNX element type ${code}, which cannot cross into JavaScript.`,
       { given: code },
     );
-  return { type, dims: withSymbols(api, info, dims) };
+  return { dtype, shape: withSymbols(api, info, dims) };
 }
 
 function withSymbols(api: OrtApi, info: bigint, dims: readonly number[]): (number | string)[] {
