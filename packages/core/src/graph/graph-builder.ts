@@ -22,6 +22,8 @@ export interface NodeOptions {
   readonly outputs?: number;
   /** Name of the first output value; default derives from the node. */
   readonly name?: string;
+  /** Names of all output values, where they are wanted exactly; they go before {@link name}. */
+  readonly outputNames?: readonly string[];
   /** Exact name of the node; default derives from scope and op. */
   readonly nodeName?: string;
 }
@@ -52,6 +54,8 @@ export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #constants: Map<Value, Tensor> = new Map();
   readonly #names: Map<string, number>;
+  // Nodes have a namespace of their own: many exporters name a node like its output.
+  readonly #nodeNames: Map<string, number>;
   readonly #scopes: Scope[] = [];
   readonly #scalars: Map<string, Value> = new Map();
 
@@ -60,6 +64,7 @@ export class GraphBuilder {
     this.#parent = parent;
     // Names are unique across nested graphs: ONNX forbids a subgraph to shadow an outer name.
     this.#names = parent === undefined ? new Map() : parent.#names;
+    this.#nodeNames = parent === undefined ? new Map() : parent.#nodeNames;
     this.known = new KnownDimensions(parent?.known);
     if (parent !== undefined) this.#scopes.push(...parent.#scopes);
   }
@@ -144,7 +149,10 @@ export class GraphBuilder {
   /** Adds a node core does not define; the caller vouches for its output types. */
   foreign(node: ForeignNode): readonly Value[] {
     const { outputs, nodeName, outputNames, ...rest } = node;
-    return this.#add(rest, outputs, nodeName === undefined ? {} : { nodeName }, outputNames);
+    return this.#add(rest, outputs, {
+      ...(nodeName === undefined ? {} : { nodeName }),
+      ...(outputNames === undefined ? {} : { outputNames }),
+    });
   }
 
   /** Adds any node by name: core's op or a foreign one (which then needs `outputTypes`). For passes and readers. */
@@ -156,10 +164,13 @@ export class GraphBuilder {
     if (isOpName(node.op, node.domain)) {
       return this.node(node.op, node.inputs, node.attributes as never, { outputs: outputTypes.length, ...options });
     }
+    const { name, nodeName } = options;
+    const outputNames = options.outputNames ?? (name === undefined ? undefined : [name]);
     return this.foreign({
       ...node,
       outputs: outputTypes,
-      ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
+      ...(nodeName === undefined ? {} : { nodeName }),
+      ...(outputNames === undefined ? {} : { outputNames }),
     });
   }
 
@@ -211,16 +222,11 @@ export class GraphBuilder {
     };
   }
 
-  #add(
-    node: Omit<Node, 'name' | 'outputs'>,
-    types: readonly ValueType[],
-    options: NodeOptions,
-    outputNames?: readonly string[],
-  ): readonly Value[] {
-    const name = this.#claim(options.nodeName ?? this.#path(node.op));
+  #add(node: Omit<Node, 'name' | 'outputs'>, types: readonly ValueType[], options: NodeOptions): readonly Value[] {
+    const name = claim(this.#nodeNames, options.nodeName ?? this.#path(node.op));
     const outputs = types.map((type, index): Value => {
-      const wanted = outputNames?.[index] ?? (index === 0 ? options.name : undefined) ?? `${name}:${index}`;
-      return { name: this.#claim(wanted), dtype: type.dtype, shape: type.shape };
+      const wanted = options.outputNames?.[index] ?? (index === 0 ? options.name : undefined);
+      return { name: this.#claim(wanted || `${name}:${index}`), dtype: type.dtype, shape: type.shape };
     });
     const added: Node = { ...node, attributes: withoutUndefined(node.attributes), name, outputs };
     this.#nodes.push(added);
@@ -234,14 +240,19 @@ export class GraphBuilder {
   }
 
   #claim(wanted: string): string {
-    let name = wanted;
-    for (let count = this.#names.get(wanted) ?? 0; this.#names.has(name); count++) {
-      name = `${wanted}_${count + 1}`;
-      this.#names.set(wanted, count + 1);
-    }
-    this.#names.set(name, 0);
-    return name;
+    return claim(this.#names, wanted);
   }
+}
+
+/** `wanted`, or with a number behind it if that is taken. */
+function claim(names: Map<string, number>, wanted: string): string {
+  let name = wanted;
+  for (let count = names.get(wanted) ?? 0; names.has(name); count++) {
+    name = `${wanted}_${count + 1}`;
+    names.set(wanted, count + 1);
+  }
+  names.set(name, 0);
+  return name;
 }
 
 function trimOptional(inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {
