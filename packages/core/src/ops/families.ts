@@ -9,6 +9,7 @@ import { type ElementwiseAttributes, elementwise } from './elementwise.js';
 import { type IndexingAttributes, indexing } from './indexing.js';
 import { type LinearAlgebraAttributes, linearAlgebra } from './linear-algebra.js';
 import { type LossAttributes, loss } from './loss.js';
+import { type ModeAttributes, mode } from './mode.js';
 import { type MovementAttributes, movement } from './movement.js';
 import { type NormalizationAttributes, normalization } from './normalization.js';
 import { type PoolingAttributes, pooling } from './pooling.js';
@@ -31,6 +32,7 @@ export interface OpAttributes
     PoolingGradientAttributes,
     NormalizationAttributes,
     LossAttributes,
+    ModeAttributes,
     MovementAttributes,
     ResizingAttributes,
     IndexingAttributes,
@@ -52,6 +54,7 @@ export const opDefinitions: OpFamily<OpAttributes> = {
   ...poolingGradient,
   ...normalization,
   ...loss,
+  ...mode,
   ...movement,
   ...resizing,
   ...indexing,

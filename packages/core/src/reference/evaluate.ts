@@ -6,7 +6,8 @@ import { isFloat } from '../tensor/dtype.js';
 import { compatibleShape, formatShape } from '../tensor/shape.js';
 import { castTensor, type Tensor, type TensorMap } from '../tensor/tensor.js';
 
-type Environment = (value: Value) => Tensor | undefined;
+/** Finds the tensor of a value computed elsewhere. */
+export type Environment = (value: Value) => Tensor | undefined;
 
 /**
  * Runs a graph op by op on the plain reference kernels. Every floating value is held in float64 on the way, whatever the
@@ -60,7 +61,9 @@ export function checkedInput(graph: Graph, input: Value, given: Tensor | undefin
 
 function evaluateNodes(graph: Graph, inputs: readonly Tensor[], outer: Environment): readonly Tensor[] {
   const values = new Map<Value, Tensor>();
-  graph.inputs.forEach((input, index) => values.set(input, widen(inputs[index] as Tensor)));
+  graph.inputs.forEach((input, index) => {
+    values.set(input, widen(inputs[index] as Tensor));
+  });
   const lookup: Environment = (value) => {
     const known = values.get(value);
     if (known !== undefined) return known;
@@ -80,31 +83,40 @@ function evaluateNodes(graph: Graph, inputs: readonly Tensor[], outer: Environme
 }
 
 function evaluateNode(node: Node, lookup: Environment): readonly Tensor[] {
-  const definition = definitionOf(node);
-  if (definition === undefined) {
-    throw new ModelwrightError(
-      'unsupported-op',
-      `the reference evaluator has no op '${node.domain || 'ai.onnx'}:${node.op}' (node '${node.name}')`,
-      { op: node.op, layer: node.name },
-    );
-  }
   const inputs = node.inputs.map((input) =>
     input === undefined ? undefined : requireValue(lookup(input), input.name, node.name),
   );
+  return evaluateNodeOn(node, inputs, lookup);
+}
+
+/**
+ * Runs one node on its inputs; floating ones are widened to float64 first.
+ *
+ * @throws {@link ModelwrightError} `unsupported-op` for a foreign node.
+ */
+export function evaluateNodeOn(
+  node: Node,
+  inputs: readonly (Tensor | undefined)[],
+  lookup: Environment = () => undefined,
+): readonly Tensor[] {
+  const definition = definitionOf(node);
+  if (definition === undefined) {
+    const name = `${node.domain || 'ai.onnx'}:${node.op}`;
+    const message = `the reference evaluator has no op '${name}' (node '${node.name}')`;
+    throw new ModelwrightError('unsupported-op', message, { op: node.op, layer: node.name });
+  }
+  const wide = inputs.map((tensor) => (tensor === undefined ? undefined : widen(tensor)));
   const fail = (message: string, details: ErrorDetails = {}, code: ErrorCode = 'shape-mismatch'): never => {
-    throw new ModelwrightError(code, `${node.op} '${node.name}': ${message}`, {
-      op: node.op,
-      layer: node.name,
-      ...details,
-    });
+    const where = { op: node.op, layer: node.name };
+    throw new ModelwrightError(code, `${node.op} '${node.name}': ${message}`, { ...where, ...details });
   };
   const context: EvaluateContext<object> = {
     op: node.op,
-    inputs,
+    inputs: wide,
     attributes: node.attributes,
     outputCount: node.outputs.length,
     outputTypes: node.outputs,
-    input: (index) => inputs[index] ?? fail(`input ${index} is missing`, {}, 'invalid-graph'),
+    input: (index) => wide[index] ?? fail(`input ${index} is missing`, {}, 'invalid-graph'),
     evaluateGraph: (graph, tensors) => evaluateNodes(graph, tensors, lookup),
     fail,
   };
