@@ -1,7 +1,12 @@
 import type { ValueType } from '../graph/graph.js';
-import { type DType, isFloat } from '../tensor/dtype.js';
-import { broadcastShapes, formatShape, stridesOf } from '../tensor/shape.js';
+import { type DType, isFloat, isInteger } from '../tensor/dtype.js';
+import { broadcastShapes, formatShape } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
+import { applyBroadcast } from './arithmetic.js';
+import { advance, broadcastStrides } from './broadcast-rows.js';
+
+export { broadcastStrides } from './broadcast-rows.js';
+
 import type { Arity, EvaluateContext, InferContext } from './definition.js';
 
 /** `exactly(2)`: an op that takes two. */
@@ -21,6 +26,24 @@ export function sameAsInput(context: InferContext<object>): readonly ValueType[]
 export function sameAsFloatInput(context: InferContext<object>): readonly ValueType[] {
   requireFloat(context, 0);
   return sameAsInput(context);
+}
+
+/** Shape rule: like {@link sameAsInput}, integers and floats only. */
+export function sameAsNumericInput(context: InferContext<object>): readonly ValueType[] {
+  requireNumeric(context, 0);
+  return sameAsInput(context);
+}
+
+/** Shape rule: like {@link broadcastInputs}, integers and floats only. */
+export function broadcastNumericInputs(context: InferContext<object>): readonly ValueType[] {
+  requireNumeric(context, 0);
+  return broadcastInputs(context);
+}
+
+/** Shape rule: like {@link broadcastInputs}, floats only. */
+export function broadcastFloatInputs(context: InferContext<object>): readonly ValueType[] {
+  requireFloat(context, 0);
+  return broadcastInputs(context);
 }
 
 /** Shape rule: all inputs share a dtype and broadcast together. */
@@ -52,6 +75,37 @@ export function requireFloat(context: InferContext<object>, index: number): void
     context.fail(`input ${index} is ${dtype}; a floating dtype is needed`, { given: dtype }, 'dtype-mismatch');
 }
 
+/** Throws `dtype-mismatch` unless input `index` is an integer or a float. */
+export function requireNumeric(context: InferContext<object>, index: number): void {
+  const { dtype } = context.input(index);
+  if (!isFloat(dtype) && !isInteger(dtype))
+    context.fail(`input ${index} is ${dtype}; a number is needed`, { given: dtype }, 'dtype-mismatch');
+}
+
+/** Throws `dtype-mismatch` unless input `index` has one of the `allowed` dtypes. */
+export function requireDType(context: InferContext<object>, index: number, ...allowed: readonly DType[]): void {
+  const { dtype } = context.input(index);
+  if (!allowed.includes(dtype)) {
+    context.fail(
+      `input ${index} is ${dtype}; ${allowed.join(' or ')} is needed`,
+      { given: dtype, allowed },
+      'dtype-mismatch',
+    );
+  }
+}
+
+/** Throws `dtype-mismatch` unless inputs `a` and `b` have the same dtype. */
+export function requireSameDType(context: InferContext<object>, a: number, b: number): void {
+  const [left, right] = [context.input(a).dtype, context.input(b).dtype];
+  if (left !== right) {
+    context.fail(
+      `input ${b} is ${right}, but input ${a} is ${left}`,
+      { given: right, allowed: left },
+      'dtype-mismatch',
+    );
+  }
+}
+
 /** Throws `shape-mismatch` unless input `index` has exactly `rank` axes. */
 export function requireRank(context: InferContext<object>, index: number, rank: number, what = `input ${index}`): void {
   const { shape } = context.input(index);
@@ -79,13 +133,10 @@ export function mapBinary(
   apply: (x: number, y: number) => number,
   dtype: DType = a.dtype,
 ): Tensor {
-  const [x, y] = [toNumbers(a), toNumbers(b)];
   const shape = broadcastShapes(a.shape, b.shape) as readonly number[];
-  const result = new Float64Array(elementCountOf(shape));
-  forEachBroadcast(shape, [a.shape, b.shape], (at, [left, right]) => {
-    result[at] = apply(x[left as number] as number, y[right as number] as number);
-  });
-  return fromNumbers(dtype, shape, result);
+  const data = new Float64Array(elementCountOf(shape));
+  applyBroadcast({ a, b, shape, x: toNumbers(a), y: toNumbers(b), data }, apply);
+  return fromNumbers(dtype, shape, data);
 }
 
 /** Visits every index of `shape` with the flat offsets of operands that broadcast to it. The offsets array is reused. */
@@ -102,26 +153,6 @@ export function forEachBroadcast(
   for (let index = 0; index < total; index++) {
     visit(index, offsets);
     advance(counter, shape, strides, offsets);
-  }
-}
-
-/** Strides of an operand seen through `shape`: 0 along broadcast axes. */
-export function broadcastStrides(operand: readonly number[], shape: readonly number[]): number[] {
-  const own = stridesOf(operand);
-  const lead = shape.length - operand.length;
-  return shape.map((_, axis) => (axis < lead || operand[axis - lead] === 1 ? 0 : (own[axis - lead] as number)));
-}
-
-function advance(counter: number[], shape: readonly number[], strides: readonly number[][], offsets: number[]): void {
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const next = (counter[axis] as number) + 1;
-    const wraps = next === shape[axis];
-    counter[axis] = wraps ? 0 : next;
-    for (let operand = 0; operand < offsets.length; operand++) {
-      const stride = strides[operand]?.[axis] as number;
-      offsets[operand] = (offsets[operand] as number) + (wraps ? -stride * (next - 1) : stride);
-    }
-    if (!wraps) return;
   }
 }
 
