@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { readFile, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ModelwrightError, type Tensor, type TensorMap, type ValueType } from '@modelwright/core';
@@ -73,10 +74,16 @@ function encodeTensorFile(file: string, tensors: TensorMap): Uint8Array {
 
 async function readBytes(file: string): Promise<Uint8Array> {
   try {
-    return await readFile(file === '-' ? '/dev/stdin' : file);
+    return file === '-' ? await readStandardInput() : await readFile(file);
   } catch (cause) {
     throw new ModelwrightError('file-unreadable', `cannot read '${file}': ${reasonOf(cause)}`, { file, cause });
   }
+}
+
+async function readStandardInput(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 function decodeJson(bytes: Uint8Array, file: string, inputs: readonly NamedType[]): TensorMap {

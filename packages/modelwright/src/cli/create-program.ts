@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addBenchCommand } from '../commands/bench.js';
+import { addDoctorCommand } from '../commands/doctor.js';
+import { addInspectCommand } from '../commands/inspect.js';
+import { addRunCommand } from '../commands/run.js';
+import { exitCodes } from './exit-codes.js';
+
+const help = `
+Every command takes --json for machines and --help for its options and examples.
+
+Backends: --backend, else MODELWRIGHT_BACKEND=name[:device], else modelwright.config.{ts,mts,js,mjs,json}, else onnxruntime.
+
+Exit status: ${exitCodes.success} success · ${exitCodes.failure} the run failed · ${exitCodes.usage} wrong usage or values · ${exitCodes.file} a file is missing or
+broken · ${exitCodes.unavailable} no backend here can do it`;
+
+/** The command line: one verb a file of `commands/`. */
+export function createProgram(): Command {
+  const program = new Command('modelwright')
+    .description('Define, train, optimize and deploy neural networks: the command line.')
+    .version(ownVersion(), '-v, --version')
+    .showHelpAfterError('(try --help)')
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText('after', help);
+  for (const add of [addInspectCommand, addRunCommand, addBenchCommand, addDoctorCommand]) add(program);
+  for (const command of program.commands) command.showHelpAfterError('(try --help)');
+  return program;
+}
+
+function ownVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

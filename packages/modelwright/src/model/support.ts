@@ -1,0 +1,54 @@
+import {
+  type BackendCapabilities,
+  type DType,
+  decompose,
+  inferenceProgram,
+  isForeign,
+  isModelwrightError,
+  type Model,
+  type Node,
+} from '@modelwright/core';
+import { allNodes } from './describe-model.js';
+
+/** Whether a backend can run a model, and if not, why. */
+export interface Support {
+  readonly runs: boolean;
+  /** One line an obstacle: `op Foo (2 nodes, first 'a/Foo')`, `dtype bfloat16`. */
+  readonly obstacles: readonly string[];
+}
+
+/** Tells from a backend's capabilities, without compiling, whether it can run a model. */
+export function supportOf(model: Model, capabilities: BackendCapabilities): Support {
+  const graph = inferenceProgram(model).graph;
+  const runs = ({ op, domain }: Node): boolean => capabilities.ops.has(op) || capabilities.ops.has(`${domain}:${op}`);
+  const nodes = allNodes(decomposed());
+  const obstacles = [...missingOps(nodes.filter((node) => !runs(node))), ...missingDtypes(nodes, capabilities.dtypes)];
+  return { runs: obstacles.length === 0, obstacles };
+
+  function decomposed(): typeof graph {
+    try {
+      return decompose((node) => !isForeign(node) && !runs(node)).run(graph);
+    } catch (error) {
+      // Some ops decompose only with concrete shapes; they are then reported as they stand.
+      if (isModelwrightError(error)) return graph;
+      throw error;
+    }
+  }
+}
+
+function missingOps(nodes: readonly Node[]): readonly string[] {
+  const groups = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const name = node.domain === '' ? node.op : `${node.domain}:${node.op}`;
+    groups.set(name, [...(groups.get(name) ?? []), node]);
+  }
+  return [...groups].map(([name, [first, ...others]]) => {
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    return `op ${name} (node '${first!.name}'${more})`;
+  });
+}
+
+function missingDtypes(nodes: readonly Node[], known: ReadonlySet<DType>): readonly string[] {
+  const used = new Set(nodes.flatMap((node) => node.outputs.map(({ dtype }) => dtype)));
+  return [...used].filter((dtype) => !known.has(dtype)).map((dtype) => `dtype ${dtype}`);
+}
