@@ -7,7 +7,7 @@ type LoopFunction = (...parameters: number[]) => void;
 
 function run(kernel: LoopKernel, arrays: readonly Float32Array[], scalars: readonly number[] = []): Float32Array[] {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
-  const module = new WebAssembly.Module(encodeModule([compileLoop('loop', kernel)], 1));
+  const module = new WebAssembly.Module(encodeModule([compileLoop('loop', kernel)], { minimum: 1, maximum: 1 }));
   const { loop } = new WebAssembly.Instance(module, { memory: { memory } }).exports as { loop: LoopFunction };
   const count = arrays[0]?.length ?? 0;
   new Float32Array(memory.buffer, 16, scalars.length).set(scalars);

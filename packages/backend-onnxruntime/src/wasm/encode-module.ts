@@ -14,6 +14,12 @@ export interface WasmFunction {
   readonly body: readonly number[];
 }
 
+/** Limits of the imported memory, in pages of 64 KiB. */
+export interface PageLimits {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
 const sections = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 const endInstruction = 0x0b;
 
@@ -23,9 +29,9 @@ const endInstruction = 0x0b;
  * @returns the bytes of the module; every function is exported under its name.
  * @see WebAssembly Core Specification 2.0, §5
  */
-export function encodeModule(functions: readonly WasmFunction[], memoryPages: number): Uint8Array<ArrayBuffer> {
+export function encodeModule(functions: readonly WasmFunction[], pages: PageLimits): Uint8Array<ArrayBuffer> {
   const types = functions.map(({ parameters }) => [0x60, ...vector(parameters.map((type) => [valueTypes[type]])), 0]);
-  const memory = [...text('memory'), ...text('memory'), 2, 1, ...unsigned(memoryPages), ...unsigned(memoryPages)];
+  const memory = [...text('memory'), ...text('memory'), 2, 1, ...unsigned(pages.minimum), ...unsigned(pages.maximum)];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section('type', vector(types)),

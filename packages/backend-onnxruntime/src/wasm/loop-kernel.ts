@@ -56,8 +56,13 @@ export interface LoopKernel {
 
 /** @returns a text that two kernels share exactly when one function can serve both. */
 export function kernelSignature(kernel: LoopKernel): string {
-  // −0 and NaN constants differ in bits only, which JSON would hide.
-  return JSON.stringify(kernel, (_, value: unknown) =>
-    typeof value === 'number' ? (Object.is(value, -0) ? '-0' : String(value)) : value,
+  return JSON.stringify([kernel.arrayCount, kernel.nodes.map(nodeSignature), kernel.stores]);
+}
+
+/** @returns a text that only equal nodes share. */
+export function nodeSignature(node: LoopNode): string {
+  // JSON writes −0 as 0 and everything that is not finite as null.
+  return JSON.stringify(node, (_, part: unknown) =>
+    typeof part === 'number' ? (Object.is(part, -0) ? '-0' : String(part)) : part,
   );
 }

@@ -1,0 +1,97 @@
+import {
+  type DecomposeContext,
+  decomposeNode,
+  type Graph,
+  type GraphBuilder,
+  isOpName,
+  ModelwrightError,
+  type Node,
+  type OpName,
+  rebuildGraph,
+  removeDeadNodes,
+  type Value,
+} from '@modelwright/core';
+import type { Lowering, Rewrite } from './lowering.js';
+import { loweringTable } from './lowering-table.js';
+
+/** A chain of rewrites longer than this goes in circles. */
+const deepestRewrite = 12;
+
+/**
+ * Replaces ops until only those are left that ONNX Runtime runs.
+ *
+ * @throws ModelwrightError `unsupported-op` naming the node that cannot be lowered.
+ */
+export function lowerGraph(graph: Graph): Graph {
+  // Values, by what became of them in the round before, that want something from the node that makes them.
+  const notes = new Map<Value, Value>();
+  let current = graph;
+  for (let round = 0; round < deepestRewrite; round++) {
+    markPoolings(current, notes);
+    const isFirst = round === 0;
+    let changed = false;
+    const rewrite = (node: Node, inputs: readonly (Value | undefined)[], builder: GraphBuilder): readonly Value[] | undefined => {
+      const replacement = lowerNode({ node, inputs, builder, notes, isFirst });
+      if (replacement !== undefined) changed = true;
+      return replacement;
+    };
+    const next = rebuildGraph(current, { rewrite }).graph;
+    if (!changed) break;
+    current = next;
+  }
+  return removeDeadNodes.run(current);
+}
+
+interface Request {
+  readonly node: Node;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly builder: GraphBuilder;
+  readonly notes: Map<Value, Value>;
+  readonly isFirst: boolean;
+}
+
+function lowerNode({ node, inputs, builder, notes, isFirst }: Request): readonly Value[] | undefined {
+  if (!isOpName(node.op, node.domain)) return undefined;
+  const lowering = loweringTable[node.op] as Lowering<OpName>;
+  if (lowering === 'direct') return undefined;
+  if (typeof lowering === 'function') {
+    // What a rewrite made out of the op itself (a pooling with indices) must not be rewritten again.
+    if (!isFirst && loweringKeepsOp.has(node.op)) return undefined;
+    const rewritten = builder.scoped({ name: node.name }, () => (lowering as Rewrite<OpName>)(contextOf({ node, inputs, builder, notes })));
+    if (rewritten !== undefined) return rewritten;
+  }
+  const simpler = typeof lowering === 'object' ? undefined : decomposeNode(node, inputs, builder);
+  if (simpler !== undefined) return simpler;
+  const reason = typeof lowering === 'object' ? lowering.reason : 'these attributes have no simpler form';
+  throw new ModelwrightError('unsupported-op', `ONNX Runtime cannot run ${node.op} '${node.name}': ${reason}`, {
+    op: node.op,
+    layer: node.name,
+  });
+}
+
+/** Ops whose rewrite may contain the op itself. */
+const loweringKeepsOp: ReadonlySet<string> = new Set(['MaxPool', 'BatchNormalization']);
+
+function contextOf({ node, inputs, builder, notes }: Omit<Request, 'isFirst'>): Parameters<Rewrite<OpName>>[0] {
+  const context: DecomposeContext<object> = {
+    builder,
+    inputs,
+    outputs: node.outputs,
+    attributes: node.attributes,
+    outputCount: node.outputs.length,
+    input(index: number): Value {
+      const value = inputs[index];
+      if (value !== undefined) return value;
+      throw new ModelwrightError('invalid-graph', `${node.op} '${node.name}' lacks input ${index}`, { op: node.op, layer: node.name });
+    },
+  };
+  return { ...context, notes } as Parameters<Rewrite<OpName>>[0];
+}
+
+/** Marks the poolings whose gradient is in the graph. */
+function markPoolings(graph: Graph, notes: Map<Value, Value>): void {
+  for (const node of graph.nodes) {
+    const y = node.inputs[1];
+    if (node.op === 'MaxPoolGradient' && y !== undefined) notes.set(y, y);
+  }
+}

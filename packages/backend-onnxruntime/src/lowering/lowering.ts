@@ -1,0 +1,27 @@
+import type { DecomposeContext, OpAttributes, OpName, Value } from '@modelwright/core';
+
+/** What a rewrite sees: attributes of its op, and the values that were made for other nodes before. */
+export interface RewriteContext<N extends OpName> extends Omit<DecomposeContext<OpAttributes[N]>, 'attributes'> {
+  readonly attributes: OpAttributes[N];
+  /** Extra outputs that lowering one node leaves for another, such as a pooling's indices. */
+  readonly notes: Map<Value, Value>;
+}
+
+/** Builds the same outputs from ops the runtime has; `undefined` asks for the op's own decomposition. */
+export type Rewrite<N extends OpName> = (context: RewriteContext<N>) => readonly Value[] | undefined;
+
+/** An op the runtime cannot be made to run. */
+export interface Unsupported {
+  readonly reason: string;
+}
+
+/**
+ * How an op reaches ONNX Runtime: `'direct'` as it stands, `'decompose'` by core's simpler form, a rewrite by a form that is faster here,
+ * or not at all.
+ */
+export type Lowering<N extends OpName> = 'direct' | 'decompose' | Rewrite<N> | Unsupported;
+
+/** Marks an op as one the runtime cannot run. */
+export function unsupported(reason: string): Unsupported {
+  return { reason };
+}
