@@ -31,4 +31,5 @@ export * from './tensor/half-precision.js';
 export * from './tensor/onnx-data-type.js';
 export * from './tensor/shape.js';
 export * from './tensor/tensor.js';
+export * from './training-extension.js';
 export * from './verify.js';

@@ -1,0 +1,63 @@
+import type { Executable } from './backend.js';
+import type { Graph, Value } from './graph/graph.js';
+import type { GraphBuilder } from './graph/graph-builder.js';
+import type { Parameter } from './model.js';
+import type { Tensor } from './tensor/tensor.js';
+
+/** State that an extension carries through training: pruning masks, say. Checkpoints keep it. */
+export interface ExtensionSlot {
+  /** Unique within the extension. */
+  readonly name: string;
+  readonly initial: Tensor;
+}
+
+/** A weight on its way through a training program. */
+export interface ExtendedWeight {
+  readonly builder: GraphBuilder;
+  readonly parameter: Parameter;
+  /** The weight: what is stored (forward), or what the optimizer has made of it (update). */
+  readonly value: Value;
+  /** The extension's slots, by name. */
+  readonly slots: { readonly [name: string]: Value };
+}
+
+/** What an extra loss is built from. */
+export interface ExtendedLoss {
+  readonly builder: GraphBuilder;
+  /** The model's inputs of this batch, by name. */
+  readonly inputs: { readonly [name: string]: Value };
+  /** The model's outputs, by name. */
+  readonly outputs: { readonly [name: string]: Value };
+  /** Targets by output name. */
+  readonly targets: { readonly [name: string]: Value };
+  readonly slots: { readonly [name: string]: Value };
+}
+
+/** Between two steps: state may be read and replaced. */
+export interface ExtensionStep {
+  /** Updates made so far. */
+  readonly step: number;
+  /** The training program; its slots of this extension are named `extension.<extension>.<slot>`, weights by their names. */
+  readonly executable: Executable;
+}
+
+/**
+ * What another package (pruning, quantization, distillation) adds to training: changes to the training program while it is
+ * built, and hooks between its steps. The trainer takes a list of them and knows none.
+ */
+export interface TrainingExtension {
+  readonly name: string;
+  readonly slots?: readonly ExtensionSlot[];
+  /** Rewrites the forward graph in its training form, before it is differentiated. Inputs and outputs keep their names. */
+  transformForward?(graph: Graph): Graph;
+  /** What the forward pass sees of a weight (masked, fake-quantized); gradients flow through it. */
+  transformWeight?(weight: ExtendedWeight): Value;
+  /** The weight that is kept after the optimizer's update. */
+  transformUpdate?(weight: ExtendedWeight): Value;
+  /** A scalar added to the loss: a teacher's, say. */
+  extraLoss?(context: ExtendedLoss): Value | undefined;
+  /** Runs before each update. Work here costs every step: return undefined when there is nothing to do. */
+  beforeStep?(step: ExtensionStep): Promise<void> | void;
+  /** Runs after each update. */
+  afterStep?(step: ExtensionStep): Promise<void> | void;
+}
