@@ -61,7 +61,8 @@ export function isShapedData(
 }
 
 function typedTensor(data: NumberArray, shape: readonly number[]): Tensor {
-  if (data instanceof Uint8ClampedArray) {
+  // A Node Buffer is a Uint8Array whose `slice` shares memory; only the plain kind goes into a tensor.
+  if (data instanceof Uint8ClampedArray || (data instanceof Uint8Array && data.constructor !== Uint8Array)) {
     return new Tensor('uint8', shape, new Uint8Array(data.buffer, data.byteOffset, data.length));
   }
   return new Tensor(dtypeOfArray(data), shape, data as TensorData as never);

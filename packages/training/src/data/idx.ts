@@ -33,7 +33,12 @@ export async function parseIdx(bytes: Uint8Array, name = 'IDX data'): Promise<Te
   if (plain.length !== expected) {
     throw invalid(name, `declares ${dtype} [${shape}], which takes ${expected} bytes, but has ${plain.length}`);
   }
-  const data = viewData(dtype, swapToHost(plain.slice(start), dtypeFacts[dtype].bytes).buffer, 0, elementCount);
+  const data = viewData(
+    dtype,
+    swapToHost(new Uint8Array(plain.subarray(start)), dtypeFacts[dtype].bytes).buffer,
+    0,
+    elementCount,
+  );
   return new Tensor(dtype, shape, data as never);
 }
 

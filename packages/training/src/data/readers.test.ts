@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { parseCsv } from './csv-parser.js';
 import { fromCsv, fromIdx, parseIdx } from './index.js';
 
+const tensorAt = (field: unknown): Tensor => field as Tensor;
+
 function idx(code: number, shape: readonly number[], payload: Uint8Array): Uint8Array {
   const header = new DataView(new ArrayBuffer(4 + 4 * shape.length));
   header.setUint8(2, code);
@@ -21,10 +23,10 @@ describe('IDX', () => {
   test('images become float32 in [0, 1] with a channel axis, gzipped or not', async () => {
     for (const bytes of [images, new Uint8Array(gzipSync(images))]) {
       const [batch] = await (await fromIdx(bytes, labels)).batch(2).toArray();
-      expect((batch?.inputs as Tensor).shape).toEqual([2, 2, 3, 1]);
-      const pixels = [...toNumbers(batch?.inputs as Tensor)].slice(0, 6);
+      expect(tensorAt(batch?.inputs).shape).toEqual([2, 2, 3, 1]);
+      const pixels = [...toNumbers(tensorAt(batch?.inputs))].slice(0, 6);
       expect(pixels.map((pixel) => Math.round(pixel * 255))).toEqual([0, 51, 102, 153, 204, 255]);
-      expect([...toNumbers(batch?.targets as Tensor)]).toEqual([7, 3]);
+      expect([...toNumbers(tensorAt(batch?.targets))]).toEqual([7, 3]);
     }
   });
 

@@ -1,0 +1,1 @@
+export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from './safetensors.js';
