@@ -1,5 +1,7 @@
 import type { NoAttributes, OpFamily } from './definition.js';
-import { pending } from './pending.js';
+import { gathering } from './gathering.js';
+import { masking } from './masking.js';
+import { scattering } from './scattering.js';
 
 export type ScatterReduction = 'none' | 'add' | 'mul' | 'max' | 'min';
 
@@ -18,4 +20,4 @@ export interface IndexingAttributes {
 }
 
 /** Indexing ops. */
-export const indexing: OpFamily<IndexingAttributes> = pending<IndexingAttributes>();
+export const indexing: OpFamily<IndexingAttributes> = { ...gathering, ...scattering, ...masking };

@@ -1,5 +1,7 @@
+import { blockMovement } from './block-movement.js';
 import type { NoAttributes, OpFamily } from './definition.js';
-import { pending } from './pending.js';
+import { joining } from './joining.js';
+import { reshaping } from './reshaping.js';
 
 /** Attributes of the data movement ops, by op. */
 export interface MovementAttributes {
@@ -20,4 +22,4 @@ export interface MovementAttributes {
 }
 
 /** Data movement ops. */
-export const movement: OpFamily<MovementAttributes> = pending<MovementAttributes>();
+export const movement: OpFamily<MovementAttributes> = { ...reshaping, ...joining, ...blockMovement };

@@ -51,18 +51,52 @@ function term(value: Dimension): string {
 /** `a + b`, symbolic if either is. */
 export function addDimensions(a: Dimension, b: Dimension): Dimension {
   if (typeof a === 'number' && typeof b === 'number') return a + b;
-  if (a === 0) return b;
-  if (b === 0) return a;
-  return typeof b === 'number' && b < 0 ? `${term(a)}-${-b}` : `${term(a)}+${term(b)}`;
+  if (a === b) return multiplyDimensions(2, a);
+  const [left, right] = [splitOffset(a), splitOffset(b)];
+  const offset = left.offset + right.offset;
+  if (left.symbol === '' || right.symbol === '') return withOffset(left.symbol + right.symbol, offset);
+  return withOffset(`${left.symbol}+${right.symbol}`, offset);
+}
+
+// `seq-1` is `seq` and −1, so that offsets meet again: (seq − 1) + 1 is seq.
+function splitOffset(value: Dimension): { readonly symbol: string; readonly offset: number } {
+  if (typeof value === 'number') return { symbol: '', offset: value };
+  const parts = /^([\w?.*]+(?:\+[\w?.*]+)*?)([+-]\d+)$/.exec(value);
+  if (parts !== null) return { symbol: parts[1] as string, offset: Number(parts[2]) };
+  return { symbol: /^[\w?.*+]+$/.test(value) ? value : term(value), offset: 0 };
+}
+
+function withOffset(symbol: string, offset: number): Dimension {
+  if (symbol === '') return offset;
+  // A lone parenthesised term needs its parentheses no longer.
+  if (offset === 0) return /^\([^()]*\)$/.test(symbol) ? symbol.slice(1, -1) : symbol;
+  return offset < 0 ? `${symbol}-${-offset}` : `${symbol}+${offset}`;
 }
 
 /** `a · b`, symbolic if either is. */
 export function multiplyDimensions(a: Dimension, b: Dimension): Dimension {
-  if (typeof a === 'number' && typeof b === 'number') return a * b;
-  if (a === 1) return b;
-  if (b === 1) return a;
-  if (a === 0 || b === 0) return 0;
-  return `${term(a)}*${term(b)}`;
+  const [left, right] = [factorsOf(a), factorsOf(b)];
+  return product(left.number * right.number, [...left.symbols, ...right.symbols]);
+}
+
+interface Factors {
+  readonly number: number;
+  readonly symbols: readonly string[];
+}
+
+function factorsOf(value: Dimension): Factors {
+  if (typeof value === 'number') return { number: value, symbols: [] };
+  if (!/^[\w?.*]+$/.test(value)) return { number: 1, symbols: [term(value)] };
+  const factors = value.split('*');
+  const symbols = factors.filter((factor) => !/^\d+$/.test(factor));
+  const numbers = factors.filter((factor) => /^\d+$/.test(factor)).map(Number);
+  return { number: numbers.reduce((all, factor) => all * factor, 1), symbols };
+}
+
+function product(number: number, symbols: readonly string[]): Dimension {
+  if (number === 0 || symbols.length === 0) return number;
+  const text = [...(number === 1 ? [] : [number]), ...symbols].join('*');
+  return /^\([^()]*\)$/.test(text) ? text.slice(1, -1) : text;
 }
 
 /** `⌊a / b⌋`, symbolic if either is. */
@@ -75,27 +109,14 @@ export function floorDivideDimensions(a: Dimension, b: Dimension): Dimension {
 
 // `4*batch / 4` is `batch`: the common case of a reshape undone.
 function divideProduct(a: Dimension, b: Dimension): Dimension | undefined {
-  if (typeof a !== 'string' || !/^[\w?.*]+$/.test(a)) return undefined;
-  const factors = a.split('*');
-  const divisor = typeof b === 'string' && /^[\w?.*]+$/.test(b) ? b.split('*') : [String(b)];
-  let numeric = 1;
-  const symbols = factors.filter((factor) => {
-    if (!/^\d+$/.test(factor)) return true;
-    numeric *= Number(factor);
-    return false;
-  });
-  for (const factor of divisor) {
-    if (/^\d+$/.test(factor)) {
-      if (numeric % Number(factor) !== 0) return undefined;
-      numeric /= Number(factor);
-      continue;
-    }
-    const at = symbols.indexOf(factor);
+  const [dividend, divisor] = [factorsOf(a), factorsOf(b)];
+  const symbols = [...dividend.symbols];
+  for (const symbol of divisor.symbols) {
+    const at = symbols.indexOf(symbol);
     if (at < 0) return undefined;
     symbols.splice(at, 1);
   }
-  if (symbols.length === 0) return numeric;
-  return numeric === 1 ? symbols.join('*') : [numeric, ...symbols].join('*');
+  return dividend.number % divisor.number === 0 ? product(dividend.number / divisor.number, symbols) : undefined;
 }
 
 /** `∏ shape`, symbolic if any extent is. */

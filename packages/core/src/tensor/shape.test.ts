@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { addDimensions, type Dimension, floorDivideDimensions, multiplyDimensions } from './shape.js';
+
+/** Value of an extent's expression for a binding of its symbols. */
+function valueOf(extent: Dimension, binding: { readonly [symbol: string]: number }): number {
+  const text = String(extent).replace(/floor\(/g, 'Math.floor(');
+  return Number(new Function(...Object.keys(binding), `return ${text}`)(...Object.values(binding)));
+}
+
+const binding = { batch: 7, seq: 12, k: 5 };
+const extents: readonly Dimension[] = [
+  0,
+  1,
+  3,
+  'batch',
+  'seq',
+  'seq-1',
+  'batch+2',
+  '4*batch',
+  'batch*seq',
+  'batch+seq',
+  '2*seq-3',
+  'floor(seq/5)',
+];
+
+test.each([
+  ['addDimensions', addDimensions, (a: number, b: number) => a + b],
+  ['multiplyDimensions', multiplyDimensions, (a: number, b: number) => a * b],
+] as const)('%s means what the numbers do, for all pairs and once more', (_, combine, apply) => {
+  for (const a of extents) {
+    for (const b of extents) {
+      const once = combine(a, b);
+      expect(valueOf(once, binding), `${a}, ${b} → ${once}`).toBe(apply(valueOf(a, binding), valueOf(b, binding)));
+      for (const c of extents) {
+        const twice = multiplyDimensions(once, c);
+        expect(valueOf(twice, binding), `${twice}`).toBe(valueOf(once, binding) * valueOf(c, binding));
+        const sum = addDimensions(c, once);
+        expect(valueOf(sum, binding), `${sum}`).toBe(valueOf(once, binding) + valueOf(c, binding));
+      }
+    }
+  }
+});
+
+test('floorDivideDimensions means what the numbers do', () => {
+  for (const a of extents) {
+    for (const b of extents) {
+      if (valueOf(b, binding) === 0) continue;
+      const quotient = floorDivideDimensions(a, b);
+      expect(valueOf(quotient, binding), `${a} / ${b} → ${quotient}`).toBe(
+        Math.floor(valueOf(a, binding) / valueOf(b, binding)),
+      );
+    }
+  }
+});
+
+test('what is undone is gone', () => {
+  expect(addDimensions(addDimensions('seq', -1), 1)).toBe('seq');
+  expect(floorDivideDimensions(multiplyDimensions(multiplyDimensions('batch', 8), 8), 64)).toBe('batch');
+  expect(floorDivideDimensions(addDimensions('seq', 'seq'), 2)).toBe('seq');
+  expect(multiplyDimensions('batch', 0)).toBe(0);
+});
