@@ -14,7 +14,7 @@ export interface OnnxHeader {
   readonly functionCount: number;
 }
 
-type Fields = { [K in keyof OnnxHeader]: OnnxHeader[K] } & {
+type Fields = { -readonly [K in keyof OnnxHeader]: OnnxHeader[K] } & {
   opsets: Record<string, number>;
   metadata: Record<string, string>;
 };

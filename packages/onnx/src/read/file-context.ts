@@ -1,0 +1,79 @@
+import { type ErrorDetails, isModelwrightError, ModelwrightError } from '@modelwright/core';
+import type { FunctionProto } from '../generated/onnx.generated.js';
+import type { ReadLimits } from '../limits.js';
+import type { TensorContext } from '../tensor/decode-tensor.js';
+
+/** What all graphs of one file share while they are read. */
+export interface FileContext extends TensorContext {
+  /** Model-local functions by {@link functionKey}. */
+  readonly functions: ReadonlyMap<string, FunctionProto>;
+  readonly budget: Budget;
+}
+
+/** Counts what a file makes the reader build, so that little bytes cannot ask for much. */
+export class Budget {
+  readonly #limits: ReadLimits;
+  #nodes = 0;
+  #expandedBytes = 0;
+  #madeUpCharacters = 0;
+
+  constructor(limits: ReadLimits) {
+    this.#limits = limits;
+  }
+
+  addNode(): void {
+    this.#nodes++;
+    if (this.#nodes > this.#limits.maxNodes) throw this.#exceeded('nodes', 'maxNodes');
+  }
+
+  addExpandedBytes(bytes: number): void {
+    this.#expandedBytes += bytes;
+    if (this.#expandedBytes > this.#limits.maxExpandedBytes) throw this.#exceeded('expanded bytes', 'maxExpandedBytes');
+  }
+
+  addShape(shape: readonly (number | string)[]): void {
+    for (const extent of shape) if (typeof extent === 'string') this.addCharacters(extent.length);
+  }
+
+  addCharacters(count: number): void {
+    this.#madeUpCharacters += count;
+    if (this.#madeUpCharacters > this.#limits.maxMadeUpCharacters) {
+      throw this.#exceeded('characters of made-up names', 'maxMadeUpCharacters');
+    }
+  }
+
+  #exceeded(what: string, limit: keyof ReadLimits): ModelwrightError {
+    const allowed = this.#limits[limit];
+    return new ModelwrightError(
+      'limit-exceeded',
+      `the ONNX model needs more than ${allowed} ${what}; the option limits.${limit} raises the bound`,
+      { allowed },
+    );
+  }
+}
+
+/** An error about the file's contents. */
+export function invalidModel(message: string, details: ErrorDetails = {}): ModelwrightError {
+  return new ModelwrightError('invalid-model', message, details);
+}
+
+/**
+ * Runs `work`; errors gain `where` in front of their message, and whatever is not an error of ours becomes
+ * `invalid-model`, so that nothing a file does escapes untyped.
+ */
+export function located<T>(where: string, details: ErrorDetails, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw locate(error, where, details);
+  }
+}
+
+/** The error with `where` in front of its message, typed in any case. */
+export function locate(error: unknown, where: string, details: ErrorDetails): ModelwrightError {
+  if (isModelwrightError(error)) {
+    if (error.message.startsWith(where)) return error;
+    return new ModelwrightError(error.code, `${where}: ${error.message}`, { ...details, ...error.details });
+  }
+  return new ModelwrightError('invalid-model', `${where}: ${(error as Error)?.message}`, { ...details, cause: error });
+}

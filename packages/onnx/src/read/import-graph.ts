@@ -1,0 +1,143 @@
+import {
+  type Graph,
+  type GraphBuilder,
+  ModelwrightError,
+  type Shape,
+  type Value,
+  type ValueType,
+} from '@modelwright/core';
+import type { GraphProto, ValueInfoProto } from '../generated/onnx.generated.js';
+import { decodeTensor } from '../tensor/decode-tensor.js';
+import { decodeSparseTensor } from '../tensor/sparse-tensor.js';
+import { type FileContext, invalidModel, located } from './file-context.js';
+import { importNode } from './import-node.js';
+import type { NameScope } from './name-scope.js';
+import { namesReadBy, sortNodes } from './sort-nodes.js';
+import type { SourceGraph } from './source-node.js';
+import { sourceNodes } from './source-nodes.js';
+import { ValueScope } from './value-scope.js';
+import { type DeclaredType, declaredType } from './value-types.js';
+
+/** Types of inputs that the file itself leaves open. */
+export interface InputTypes {
+  /** By name, as the caller gave them for the whole model. */
+  readonly shapes?: { readonly [name: string]: Shape };
+  /** By position, as a node knows them of its subgraph. */
+  readonly types?: readonly (ValueType | undefined)[];
+}
+
+/** Reads one graph of a file into a builder; its subgraphs are read by further importers over the same file. */
+export class GraphImporter {
+  readonly file: FileContext;
+  readonly builder: GraphBuilder;
+  readonly values: ValueScope;
+  readonly #proto: GraphProto;
+  readonly #names: NameScope;
+  readonly #declared: ReadonlyMap<string, ValueInfoProto>;
+  #usedNames: ReadonlySet<string> | undefined;
+
+  constructor(file: FileContext, builder: GraphBuilder, source: SourceGraph, outer?: ValueScope) {
+    this.file = file;
+    this.builder = builder;
+    this.values = new ValueScope(outer);
+    this.#proto = source.proto;
+    this.#names = source.names;
+    const infos = [...source.proto.valueInfo, ...source.proto.output];
+    this.#declared = new Map(infos.map((info) => [source.names.valueName(info.name), info]));
+  }
+
+  /** Reads everything: constants, inputs, nodes, outputs, in that order. */
+  import(inputTypes: InputTypes = {}): void {
+    this.#importInitializers();
+    this.#importInputs(inputTypes);
+    const given = new Set([...this.#proto.input, ...this.#proto.initializer].map(({ name }) => name));
+    for (const proto of sortNodes(this.#proto.node, given)) {
+      const where = `node '${proto.name || proto.output[0] || ''}' (${proto.opType})`;
+      located(where, { layer: proto.name, op: proto.opType }, () => {
+        for (const { node, opset } of sourceNodes(proto, this.#names, this.file)) importNode(this, node, opset);
+      });
+    }
+    this.#importOutputs();
+  }
+
+  /** Reads a subgraph of a node, which may capture values of this graph. */
+  importSubgraph(source: SourceGraph, types: readonly (ValueType | undefined)[]): Graph {
+    return this.builder.subgraph(source.proto.name || 'body', (inner) => {
+      new GraphImporter(this.file, inner, source, this.values).import({ types });
+    });
+  }
+
+  /** What the file declares of a value, if it does. */
+  declaredTypeOf(name: string): DeclaredType | undefined {
+    const info = this.#declared.get(name);
+    return info === undefined ? undefined : declaredType(info, `value '${name}'`, this.builder, this.file.limits);
+  }
+
+  /** Whether a node of this graph, or the graph itself as an output, reads the value. */
+  isUsed(name: string): boolean {
+    this.#usedNames ??= new Set(
+      [
+        ...this.#proto.node.flatMap((node) => [...namesReadBy(node)]),
+        ...this.#proto.output.map((info) => info.name),
+      ].map((each) => this.#names.valueName(each)),
+    );
+    return this.#usedNames.has(name);
+  }
+
+  #importInitializers(): void {
+    for (const proto of this.#proto.initializer) {
+      const what = `initializer '${proto.name}'`;
+      if (proto.name === '') throw invalidModel('an initializer has no name');
+      this.#define(proto.name, (name) => this.builder.constant(decodeTensor(proto, what, this.file), { name }));
+    }
+    for (const proto of this.#proto.sparseInitializer) {
+      const name = proto.values?.name ?? '';
+      if (name === '') throw invalidModel('a sparse initializer has no name');
+      this.#define(name, (own) => this.builder.constant(decodeSparseTensor(proto, name, this.file), { name: own }));
+    }
+  }
+
+  #importInputs(inputTypes: InputTypes): void {
+    // Until IR 4 every initializer had to be listed as an input too; what has a value is a constant here.
+    this.#proto.input.forEach((info, index) => {
+      if (this.values.hasOwn(this.#names.valueName(info.name))) return;
+      if (info.name === '') throw invalidModel(`input ${index} of graph '${this.#proto.name}' has no name`);
+      const { dtype, shape } = this.#inputType(info, inputTypes.shapes?.[info.name], inputTypes.types?.[index]);
+      this.#define(info.name, (name) => this.builder.input(name, dtype, shape));
+    });
+  }
+
+  #inputType(info: ValueInfoProto, given: Shape | undefined, known: ValueType | undefined): ValueType {
+    const what = `input '${info.name}'`;
+    const declared = declaredType(info, what, this.builder, this.file.limits);
+    const dtype = declared?.dtype ?? known?.dtype;
+    const shape = given ?? declared?.shape ?? known?.shape;
+    if (dtype === undefined)
+      throw invalidModel(`${what} of graph '${this.#proto.name}' has no type`, { input: info.name });
+    if (shape !== undefined) return { dtype, shape };
+    throw new ModelwrightError('unsupported-shape', `${what} does not say how many axes it has`, {
+      input: info.name,
+      hint: `pass inputShapes: { '${info.name}': [...] }`,
+    });
+  }
+
+  #importOutputs(): void {
+    for (const info of this.#proto.output) {
+      const value = this.values.get(this.#names.valueName(info.name));
+      const declared = declaredType(info, `output '${info.name}'`, this.builder, this.file.limits);
+      if (declared !== undefined && declared.dtype !== value.dtype && !this.values.isGuessed(value)) {
+        throw invalidModel(`output '${info.name}' is declared ${declared.dtype}, but its node gives ${value.dtype}`, {
+          given: value.dtype,
+          allowed: declared.dtype,
+        });
+      }
+      this.builder.output(info.name, value);
+    }
+  }
+
+  #define(name: string, make: (name: string) => Value): void {
+    const own = this.#names.valueName(name);
+    if (this.values.hasOwn(own)) throw invalidModel(`the value '${name}' is defined twice`, { input: name });
+    this.values.define(own, make(own));
+  }
+}

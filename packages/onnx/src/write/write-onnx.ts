@@ -1,0 +1,158 @@
+import { create } from '@bufbuild/protobuf';
+import { type Graph, isForeign, Model, ModelwrightError, type Value } from '@modelwright/core';
+import { type ModelProto, ModelProtoSchema } from '../generated/onnx.generated.js';
+import { opVersions } from '../generated/op-versions.generated.js';
+import { encodeTrainingMetadata, modelKey, opsetsKey } from '../metadata/training-metadata.js';
+import { allNodes } from '../read/foreign-nodes.js';
+import { type EncodedGraph, encodeGraph } from './encode-graph.js';
+import { type EncodedModel, encodeModel, joinParts } from './encode-model.js';
+import { rawByteCount } from './encode-tensor.js';
+import { lowerGraph } from './lower-graph.js';
+import { irVersionOf, type WriteOptions, writableOpsets } from './write-options.js';
+
+/** What {@link writeOnnx} makes. */
+export interface OnnxFiles {
+  /** Contents of the `.onnx` file. */
+  readonly bytes: Uint8Array;
+  /** Contents of the data file by its location, as `readOnnx` takes it; there if it was asked for and not empty. */
+  readonly externalData?: { readonly [location: string]: Uint8Array };
+}
+
+/**
+ * Writes a model, or a bare graph, as an ONNX file: opset 21 and IR version 10 unless asked otherwise. Weights bear the
+ * names of the model's parameters. Ops that the opset lacks, Modelwright's own among them, are replaced by simpler ones.
+ *
+ * `readOnnx` of the result gives the same model back, parameters, layers and metadata included.
+ *
+ * @throws {@link ModelwrightError} `unsupported-version` naming the node if the opset cannot express it, `unsupported-op`,
+ * `limit-exceeded` above 2 GB without `externalData`.
+ * @example
+ * const { bytes } = writeOnnx(model);
+ */
+export function writeOnnx(model: Model | Graph, options: WriteOptions = {}): OnnxFiles {
+  const { model: file, externalData } = encodeOnnx(model, options);
+  return {
+    bytes: joinParts(file),
+    ...(externalData === undefined ? {} : { externalData: { [externalData.location]: joinParts(externalData) } }),
+  };
+}
+
+/** As {@link writeOnnx}, in pieces that share the weights' memory. */
+export function encodeOnnx(source: Model | Graph, options: WriteOptions = {}): EncodedModel {
+  const graph = source instanceof Model ? source.graph : source;
+  const passedOn = sourceOpsets(source, graph);
+  const opset = chosenOpset(options, passedOn.get(''));
+  const lowered = lowerGraph(graph, opset);
+  const encoded = encodeGraph(
+    lowered.graph,
+    { opset, valueInfo: options.valueInfo ?? true },
+    weightNames(source, lowered.follow),
+  );
+  const metadata = { ...metadataOf(source, encoded, lowered.follow, options), ...options.metadata };
+  return encodeModel(headerOf(opset, passedOn, lowered.graph, metadata, options), encoded, options.externalData);
+}
+
+function chosenOpset(options: WriteOptions, passedOn: number | undefined): number {
+  const { opset } = options;
+  if (opset === undefined) return Math.max(writableOpsets.default, passedOn ?? 0);
+  const highest = Math.max(writableOpsets.last, passedOn ?? 0);
+  if (!Number.isInteger(opset) || opset < writableOpsets.first || opset > highest) {
+    throw new ModelwrightError(
+      'unsupported-version',
+      `opset ${opset} cannot be written; ${writableOpsets.first} to ${highest} can`,
+      {
+        given: opset,
+        allowed: `${writableOpsets.first}…${highest}`,
+      },
+    );
+  }
+  if (passedOn !== undefined && opset < passedOn) {
+    throw new ModelwrightError(
+      'unsupported-version',
+      `the model passes on nodes of another file that are written for opset ${passedOn}, so it cannot be written in opset ${opset}`,
+      { given: opset, allowed: passedOn },
+    );
+  }
+  return opset;
+}
+
+/**
+ * Versions of the operator sets that foreign nodes were written for. ONNX's own counts only if one of them came after
+ * the default: all others have their canonical form by now.
+ */
+function sourceOpsets(source: Model | Graph, graph: Graph): ReadonlyMap<string, number> {
+  const opsets = new Map<string, number>();
+  const recorded = source instanceof Model ? parseOpsets(source.metadata[opsetsKey]) : {};
+  for (const node of allNodes(graph)) {
+    if (!isForeign(node)) continue;
+    if (node.domain !== '') opsets.set(node.domain, recorded[node.domain] ?? 1);
+    else if ((opVersions[node.op]?.at(-1) ?? 0) > writableOpsets.default)
+      opsets.set('', newestForm(node.op, recorded['']));
+  }
+  return opsets;
+}
+
+function newestForm(op: string, recorded: number | undefined): number {
+  return Math.max(recorded ?? 0, opVersions[op]?.[0] ?? 0, writableOpsets.default);
+}
+
+function parseOpsets(text: string | undefined): { readonly [domain: string]: number | undefined } {
+  try {
+    const parsed: unknown = JSON.parse(text ?? '{}');
+    if (typeof parsed !== 'object' || parsed === null) return {};
+    return Object.fromEntries(Object.entries(parsed).filter(([, version]) => Number.isSafeInteger(version)));
+  } catch {
+    // The entry comes from the user's metadata; without it every domain counts as version 1.
+    return {};
+  }
+}
+
+function weightNames(source: Model | Graph, follow: (value: Value) => Value | undefined): ReadonlyMap<Value, string> {
+  const names = new Map<Value, string>();
+  if (!(source instanceof Model)) return names;
+  for (const { name, value } of source.parameters) {
+    const written = follow(value);
+    if (written !== undefined) names.set(written, name);
+  }
+  return names;
+}
+
+function metadataOf(
+  source: Model | Graph,
+  { names }: EncodedGraph,
+  follow: (value: Value) => Value | undefined,
+  options: WriteOptions,
+): { readonly [key: string]: string } {
+  if (!(source instanceof Model)) return {};
+  if (options.trainingMetadata === false) return source.metadata;
+  const parameters = source.parameters.map(({ value, ...parameter }) => ({
+    ...parameter,
+    initializer: names.of(follow(value) ?? value),
+  }));
+  const { name, layers } = source;
+  return { ...source.metadata, [modelKey]: encodeTrainingMetadata({ name, parameters, layers }) };
+}
+
+function headerOf(
+  opset: number,
+  passedOn: ReadonlyMap<string, number>,
+  graph: Graph,
+  metadata: { readonly [key: string]: string },
+  options: WriteOptions,
+): ModelProto {
+  const used = new Set([...allNodes(graph)].map(({ domain }) => domain).filter((domain) => domain !== ''));
+  const domains = [...used].map((domain) => ({ domain, version: BigInt(passedOn.get(domain) ?? 1) }));
+  return create(ModelProtoSchema, {
+    irVersion: BigInt(irVersionOf(opset)),
+    producerName: options.producer?.name ?? 'modelwright',
+    ...(options.producer?.version === undefined ? {} : { producerVersion: options.producer.version }),
+    opsetImport: [{ domain: '', version: BigInt(opset) }, ...domains],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  });
+}
+
+/** Bytes of all constants of a model's graph (subgraphs aside). */
+export function weightBytesOf(source: Model | Graph): number {
+  const graph = source instanceof Model ? source.graph : source;
+  return [...graph.constants.values()].reduce((sum, tensor) => sum + rawByteCount(tensor), 0);
+}
