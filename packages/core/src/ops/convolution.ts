@@ -10,6 +10,7 @@ import {
   sameShape,
 } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
+import { sumToChannels } from './channel-nodes.js';
 import { type ConvolutionLayout, convolve, convolveTransposed } from './convolution-kernel.js';
 import type { AttributeSpecification, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import { between, exactly, requireFloat } from './rules.js';
@@ -190,12 +191,6 @@ export function layoutOf(
   };
 }
 
-/** Sum over the batch and all places: the gradient of a bias. */
-function biasGradient(builder: GraphBuilder, dy: Value): Value {
-  const axes = dy.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
-  return builder.op('ReduceSum', [dy, builder.integers(axes)], { keepdims: 0 });
-}
-
 // dx = dy ⋆ᵀ w,  dw[o,c,k] = Σ_{n,i} dy[n,o,i]·x[n,c,i·s + k·d − p],  db = Σ dy
 function convGradient(context: GradientContext<ConvAttributes>): readonly (Value | undefined)[] {
   const { builder, input, needs, outputGradient: dy, attributes } = context;
@@ -206,7 +201,7 @@ function convGradient(context: GradientContext<ConvAttributes>): readonly (Value
   return [
     needs(0) ? builder.op('ConvInputGradient', [dy, input(1)], { ...common, input_shape: xShape }) : undefined,
     needs(1) ? builder.op('ConvWeightGradient', [input(0), dy], { ...common, weight_shape: wShape }) : undefined,
-    needs(2) ? biasGradient(builder, dy) : undefined,
+    needs(2) ? sumToChannels(builder, dy) : undefined,
   ];
 }
 
@@ -299,7 +294,7 @@ function convTransposeGradient(context: GradientContext<ConvTransposeAttributes>
   return [
     needs(0) ? croppedTo(builder, builder.op('Conv', [dy, input(1)], common), xShape) : undefined,
     needs(1) ? builder.op('ConvWeightGradient', [dy, input(0)], { ...common, weight_shape: wShape }) : undefined,
-    needs(2) ? biasGradient(builder, dy) : undefined,
+    needs(2) ? sumToChannels(builder, dy) : undefined,
   ];
 }
 

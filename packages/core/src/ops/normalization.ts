@@ -1,5 +1,7 @@
+import { batchNormalization } from './batch-normalization.js';
 import type { OpFamily } from './definition.js';
 import { pending } from './pending.js';
+import { softmax } from './softmax.js';
 
 /** Attributes of the normalization ops, by op. */
 export interface NormalizationAttributes {
@@ -22,4 +24,8 @@ export interface NormalizationAttributes {
 }
 
 /** Normalization ops. */
-export const normalization: OpFamily<NormalizationAttributes> = pending<NormalizationAttributes>();
+export const normalization: OpFamily<NormalizationAttributes> = {
+  ...pending<NormalizationAttributes>(),
+  ...softmax,
+  ...batchNormalization,
+};

@@ -76,7 +76,8 @@ export function argMaxOfWindows(pooling: Pooling, x: Float64Array): Int32Array {
   forEachPoolingPair(pooling, (largeAt, smallAt) => {
     const held = best[smallAt] as number;
     const value = x[largeAt] as number;
-    if (held < 0 || value > (x[held] as number) || (value !== value && x[held] === x[held])) best[smallAt] = largeAt;
+    if (held < 0 || value > (x[held] as number) || (Number.isNaN(value) && !Number.isNaN(x[held])))
+      best[smallAt] = largeAt;
   });
   return best;
 }

@@ -1,0 +1,23 @@
+import type { Value } from '../graph/graph.js';
+import type { GraphBuilder } from '../graph/graph-builder.js';
+import type { DType } from '../tensor/dtype.js';
+import { onnxDataType } from '../tensor/onnx-data-type.js';
+
+/** `value` as `dtype`; itself if it is that already. */
+export function castTo(builder: GraphBuilder, value: Value, dtype: DType): Value {
+  return value.dtype === dtype ? value : builder.op('Cast', [value], { to: onnxDataType(dtype) });
+}
+
+/** A vector of one number a channel, shaped so that it broadcasts against `[batch, channels, …]`. */
+export function alongChannels(builder: GraphBuilder, vector: Value, like: Value): Value {
+  const spatial = like.shape.length - 2;
+  if (spatial === 0) return vector;
+  const ones = new Array<number>(spatial).fill(1);
+  return builder.op('Reshape', [vector, builder.integers([-1, ...ones])]);
+}
+
+/** The sum over all axes but 1: `[channels]`. */
+export function sumToChannels(builder: GraphBuilder, value: Value): Value {
+  const axes = value.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  return builder.op('ReduceSum', [value, builder.integers(axes)], { keepdims: 0 });
+}
