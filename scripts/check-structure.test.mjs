@@ -61,6 +61,7 @@ describe('complains about', () => {
     ['a fixed internal version', { dependencies: { '@modelwright/core': '1.0.0' } }, "not 'workspace:^'"],
     ['side effects', { sideEffects: true }, "'sideEffects' is not false"],
     ['a required peer', { peerDependencies: { a: '1' } }, 'peer a is not optional'],
+    ['exports that differ when published', { publishConfig: {} }, "'publishConfig.exports' is not"],
     ['an install script', { scripts: { postinstall: 'x' } }, 'at install time'],
   ])('%s', (_name, change, expected) => {
     write('packages/models/package.json', JSON.stringify({ ...manifest('@modelwright/models'), ...change }));
@@ -115,6 +116,7 @@ function manifest(name) {
     sideEffects: false,
     files: ['dist'],
     exports: { '.': { '@modelwright/source': 's', types: 't', default: 'd' }, './package.json': './package.json' },
+    publishConfig: { exports: { '.': { types: 't', default: 'd' }, './package.json': './package.json' } },
     ...(name === '@modelwright/core' ? {} : { dependencies: { '@modelwright/core': 'workspace:^' } }),
   };
 }

@@ -29,7 +29,22 @@ function checkFields(manifest, complain) {
   if (keys[0] !== 'types' || keys.at(-1) !== 'default') complain("'exports' wants 'types' first and 'default' last");
   if (!('@modelwright/source' in entry)) complain("'exports' lacks the @modelwright/source condition");
   if (manifest.exports?.['./package.json'] !== './package.json') complain("'exports' lacks './package.json'");
+  const published = withoutSource(manifest.exports ?? {});
+  if (JSON.stringify(manifest.publishConfig?.exports) !== JSON.stringify(published)) {
+    complain("'publishConfig.exports' is not 'exports' without the @modelwright/source condition");
+  }
   if (manifest.scripts?.postinstall || manifest.scripts?.install) complain('runs a script at install time');
+}
+
+/** The sources are not published: tarballs have exports without the condition that leads to them. */
+function withoutSource(exports) {
+  const keep = ([condition]) => condition !== '@modelwright/source';
+  return Object.fromEntries(
+    Object.entries(exports).map(([path, entry]) => [
+      path,
+      typeof entry === 'string' ? entry : Object.fromEntries(Object.entries(entry).filter(keep)),
+    ]),
+  );
 }
 
 /** A project reference for each internal dependency: without it `tsc -b` builds in the wrong order. */
