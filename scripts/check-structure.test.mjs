@@ -28,6 +28,7 @@ describe('complains about', () => {
     ['a bare builtin', models, "import 'fs';", 'without the node: prefix'],
     ['a builtin in core', core, "import 'node:fs';", "core imports 'node:fs'"],
     ['a platform global in core', core, 'export const a = process.argv;', "platform global 'process'"],
+    ['a platform global in an array', core, 'export const a = [process];', "platform global 'process'"],
     ['a timer in core', core, 'setTimeout(() => {}, 1);', "platform global 'setTimeout'"],
     ['a plain error', models, "throw new Error('no');", 'makes a plain Error'],
     ['a plain error without new', models, "throw TypeError('no');", 'makes a plain TypeError'],

@@ -52,6 +52,7 @@ export function readSourceFacts(path, text) {
     if (rule) facts.violations.push({ line, rule });
     const lines = lineOf(node.end) - line + 1;
     if (isFunction(node)) facts.functions.push({ name: functionName(node, parent), line, lines });
+    for (const name of boundNames(node)) declared.add(name);
     if (node.type === 'Identifier' && platformGlobals.has(node.name)) {
       if (isReference(node, parent, key)) references.push({ name: node.name, line });
       else if (isDeclaration(parent, key)) declared.add(node.name);
@@ -103,7 +104,17 @@ function isReference(_node, parent, key) {
 
 function isDeclaration(parent, key) {
   if (!parent) return false;
-  return key === 'id' || key === 'params' || key === 'param' || key === 'local' || key === 'elements';
+  return key === 'id' || key === 'params' || key === 'param' || key === 'local';
+}
+
+/** Names that a destructuring pattern binds. */
+function boundNames(node) {
+  const targets = {
+    ObjectPattern: () => node.properties.map((property) => property.value ?? property.argument),
+    ArrayPattern: () => node.elements,
+    AssignmentPattern: () => [node.left],
+  }[node.type]?.();
+  return (targets ?? []).map((target) => target?.left?.name ?? target?.name).filter(Boolean);
 }
 
 function walk(node, parent, key, visit) {
