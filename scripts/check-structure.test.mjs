@@ -77,6 +77,8 @@ test.each([
     'packages/core/src/a.ts',
     'export const f = (process: string) => process;',
   ],
+  ['so may a destructured one', 'packages/core/src/a.ts', 'export const f = ({ window }) => window;'],
+  ['so may one with a default', 'packages/core/src/a.ts', 'export const f = ([self = 1]) => self;'],
   [
     'a property may share a global name',
     'packages/core/src/a.ts',
