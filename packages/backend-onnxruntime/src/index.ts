@@ -1,1 +1,3 @@
-export {};
+export { createBackend, type OnnxRuntimeBackend, type OnnxRuntimeBackendOptions } from './backend.js';
+export type { EngineKind } from './engine/create-engine.js';
+export type { SessionOptions } from './engine/engine.js';

@@ -7,6 +7,7 @@ export function readNumber(tensor: Tensor): number {
 
 /** Writes a number into a tensor of one element. */
 export function writeNumber(tensor: Tensor, value: number): void {
-  if (tensor.data instanceof BigInt64Array || tensor.data instanceof BigUint64Array) tensor.data[0] = BigInt(Math.trunc(value));
+  if (tensor.data instanceof BigInt64Array || tensor.data instanceof BigUint64Array)
+    tensor.data[0] = BigInt(Math.trunc(value));
   else (tensor.data as Float32Array)[0] = value;
 }

@@ -104,13 +104,18 @@ export class OrtExecutable implements Executable {
     for (const input of this.#declared) checkedInput(program.graph, input, given[input.name]);
     const results = new Map<Value, Tensor>();
     const fetched = this.#fetched(options);
-    if (split.random.length > 0) passes.fill(split.random, split.early.evaluate((value) => this.#number(value, given)));
+    if (split.random.length > 0)
+      passes.fill(
+        split.random,
+        split.early.evaluate((value) => this.#number(value, given)),
+      );
     await this.#runGraph({ given, fetched, results }, options);
     const copied = this.#copyThrough(given, fetched);
     const read = split.late.evaluate((value) => this.#number(value, given));
     this.#stage(given);
     await passes.run(read);
-    for (const { slot, value } of split.scalarStores) writeNumber(this.store.slot(slot.name).current.tensor, read(value));
+    for (const { slot, value } of split.scalarStores)
+      writeNumber(this.store.slot(slot.name).current.tensor, read(value));
     for (const { slot } of split.runtimeStores) this.store.slot(slot.name).swap();
     return this.#collect({ fetched, results, copied }, options);
   }
@@ -139,7 +144,12 @@ export class OrtExecutable implements Executable {
       return side === 'input' ? storage.current.value : storage.spare.value;
     };
     const tensors = await runtime.run({ given: run.given, held, outputs, options: toEngineOptions(options) });
-    for (const [index, value] of outputs.entries()) run.results.set(value, tensors[index] as Tensor);
+    for (const { value } of run.fetched) {
+      const tensor = tensors[outputs.indexOf(value)];
+      if (tensor === undefined) continue;
+      // A next state lies in memory of the slot, which a later run writes.
+      run.results.set(value, nextStates.has(value) ? copyTensor(tensor) : tensor);
+    }
     this.#spread(split.runtimeStores, nextStates);
   }
 
@@ -159,8 +169,7 @@ export class OrtExecutable implements Executable {
     const copied = new Map<Value, Tensor>();
     for (const { value } of fetched) {
       if (this.#made.has(value)) continue;
-      const { dtype, shape, data } = this.#known(value, given);
-      copied.set(value, new Tensor(dtype, shape, data.slice() as Tensor['data']));
+      copied.set(value, copyTensor(this.#known(value, given)));
     }
     for (const { slot, value } of this.#parts.split.runtimeStores)
       if (!this.#made.has(value)) this.store.slot(slot.name).spare.write(this.#known(value, given));
@@ -210,4 +219,8 @@ export class OrtExecutable implements Executable {
 
 function toEngineOptions({ signal }: RunOptions): EngineRunOptions {
   return signal instanceof AbortSignal ? { signal } : {};
+}
+
+function copyTensor({ dtype, shape, data }: Tensor): Tensor {
+  return new Tensor(dtype, shape, data.slice() as Tensor['data']);
 }

@@ -1,4 +1,4 @@
-import { type Shape, type TensorMap, type Value } from '@modelwright/core';
+import type { Shape, TensorMap, Value } from '@modelwright/core';
 
 /** What the symbols of a program stand for in one run. */
 export type SymbolValues = ReadonlyMap<string, number>;

@@ -1,6 +1,6 @@
 import { allocateData, ModelwrightError, Tensor, type TensorMap, type Value } from '@modelwright/core';
-import type { Engine, EngineRunOptions, EngineValue, RunPlan, Session } from '../engine/engine.js';
 import { isElementType } from '../engine/element-type.js';
+import type { Engine, EngineRunOptions, EngineValue, RunPlan, Session } from '../engine/engine.js';
 import { bindSymbols, resolveShape } from './output-shape.js';
 
 /** Where a run's inputs come from and its outputs go to. */
@@ -61,7 +61,10 @@ export class RuntimeGraph {
     const key = JSON.stringify(names);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
-      plan = this.#session.plan(this.#inputs.map(({ name }) => name), names);
+      plan = this.#session.plan(
+        this.#inputs.map(({ name }) => name),
+        names,
+      );
       this.#plans.set(key, plan);
     }
     return plan;

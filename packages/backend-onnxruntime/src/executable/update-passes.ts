@@ -1,6 +1,5 @@
 import type { Value } from '@modelwright/core';
-import { Region } from '../memory/host-memory.js';
-import type { HostMemory } from '../memory/host-memory.js';
+import type { HostMemory, Region } from '../memory/host-memory.js';
 import type { StateStore } from '../memory/state-store.js';
 import type { RandomFill } from '../split/random-plan.js';
 import type { ArrayReference, UpdatePass } from '../split/update-plan.js';
@@ -50,7 +49,8 @@ export class UpdatePasses {
     });
     const all = [...functions.values(), counterUniformFunction(randomFunction)];
     const { wasm } = context.store.memory;
-    const exports = wasm === undefined ? {} : await instantiate(encodeModule(all, { minimum: 1, maximum: maximumPages }), wasm);
+    const exports =
+      wasm === undefined ? {} : await instantiate(encodeModule(all, { minimum: 1, maximum: maximumPages }), wasm);
     return new UpdatePasses(exports, bound, context);
   }
 
@@ -104,8 +104,8 @@ function writeScalars({ pass, scalars }: BoundPass, read: (value: Value) => numb
   if (scalars === undefined) return;
   const numbers = scalars.tensor.data as Float32Array;
   const bits = new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length);
+  // A truth is a mask over all bits of its lane.
   for (const [index, value] of pass.scalars.entries())
-    // A truth is a mask over all bits of its lane.
     if (value.dtype === 'bool') bits[index] = -read(value);
     else numbers[index] = read(value);
 }

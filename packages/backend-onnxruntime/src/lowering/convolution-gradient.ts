@@ -98,7 +98,8 @@ function toColumns(builder: GraphBuilder, x: Value, { attributes, kernel }: Colu
   if (isPlain) return x;
   const oneHot = fullTensor(x.dtype, [channels * taps, 1, ...kernel], 0);
   const ones = fullTensor(x.dtype, [1], 1).data as Float32Array;
-  for (let row = 0; row < channels * taps; row++) (oneHot.data as Float32Array)[row * taps + (row % taps)] = ones[0] as number;
+  for (let row = 0; row < channels * taps; row++)
+    (oneHot.data as Float32Array)[row * taps + (row % taps)] = ones[0] as number;
   const selector = builder.constant(oneHot, { name: 'taps' });
   return builder.op('Conv', [x, selector], { strides, dilations, pads, group: channels, auto_pad: 'NOTSET' });
 }

@@ -22,7 +22,9 @@ export const sparseCrossEntropyGradient: Rewrite<'SparseSoftmaxCrossEntropyGradi
   const [rows] = concreteShape(probabilities.shape, `'${probabilities.name}'`) as [number];
   const last = builder.integers([1]);
   const rowIndices = builder.op('Unsqueeze', [builder.integers(Array.from({ length: rows }, (_, row) => row)), last]);
-  const indices = builder.op('Concat', [rowIndices, builder.op('Unsqueeze', [toInt64(builder, labels), last])], { axis: 1 });
+  const indices = builder.op('Concat', [rowIndices, builder.op('Unsqueeze', [toInt64(builder, labels), last])], {
+    axis: 1,
+  });
   const minusOnes = builder.constant(fullTensor(probabilities.dtype, [rows], -1));
   const difference = builder.op('ScatterND', [probabilities, indices, minusOnes], { reduction: 'add' });
   return [builder.op('Mul', [difference, builder.op('Unsqueeze', [gradient, last])])];

@@ -30,7 +30,11 @@ export function lowerGraph(graph: Graph): Graph {
     markPoolings(current, notes);
     const isFirst = round === 0;
     let changed = false;
-    const rewrite = (node: Node, inputs: readonly (Value | undefined)[], builder: GraphBuilder): readonly Value[] | undefined => {
+    const rewrite = (
+      node: Node,
+      inputs: readonly (Value | undefined)[],
+      builder: GraphBuilder,
+    ): readonly Value[] | undefined => {
       const replacement = lowerNode({ node, inputs, builder, notes, isFirst });
       if (replacement !== undefined) changed = true;
       return replacement;
@@ -57,7 +61,9 @@ function lowerNode({ node, inputs, builder, notes, isFirst }: Request): readonly
   if (typeof lowering === 'function') {
     // What a rewrite made out of the op itself (a pooling with indices) must not be rewritten again.
     if (!isFirst && loweringKeepsOp.has(node.op)) return undefined;
-    const rewritten = builder.scoped({ name: node.name }, () => (lowering as Rewrite<OpName>)(contextOf({ node, inputs, builder, notes })));
+    const rewritten = builder.scoped({ name: node.name }, () =>
+      (lowering as Rewrite<OpName>)(contextOf({ node, inputs, builder, notes })),
+    );
     if (rewritten !== undefined) return rewritten;
   }
   const simpler = typeof lowering === 'object' ? undefined : decomposeNode(node, inputs, builder);
@@ -82,7 +88,10 @@ function contextOf({ node, inputs, builder, notes }: Omit<Request, 'isFirst'>): 
     input(index: number): Value {
       const value = inputs[index];
       if (value !== undefined) return value;
-      throw new ModelwrightError('invalid-graph', `${node.op} '${node.name}' lacks input ${index}`, { op: node.op, layer: node.name });
+      throw new ModelwrightError('invalid-graph', `${node.op} '${node.name}' lacks input ${index}`, {
+        op: node.op,
+        layer: node.name,
+      });
     },
   };
   return { ...context, notes } as Parameters<Rewrite<OpName>>[0];

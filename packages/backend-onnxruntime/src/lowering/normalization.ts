@@ -16,7 +16,8 @@ export const batchNormalization: Rewrite<'BatchNormalization'> = ({ builder, inp
 export const batchNormalizationTraining: Rewrite<'BatchNormalizationTraining'> = ({ builder, input, attributes }) => {
   const [x, scale, bias] = [input(0), input(1), input(2)];
   if (x.dtype !== 'float32') return undefined;
-  const own = (name: string): Value => builder.constant(zeros(x.dtype, concreteShape(scale.shape, `'${scale.name}'`)), { name });
+  const own = (name: string): Value =>
+    builder.constant(zeros(x.dtype, concreteShape(scale.shape, `'${scale.name}'`)), { name });
   return builder.node(
     'BatchNormalization',
     [x, scale, bias, own('unusedMean'), own('unusedVariance')],
@@ -36,7 +37,8 @@ export const batchNormalizationGradient: Rewrite<'BatchNormalizationGradient'> =
   const channels = shape[1] as number;
   const axes = builder.integers(shape.map((_, axis) => axis).filter((axis) => axis !== 1));
   const count = builder.scalar(shape.reduce((product, extent) => product * extent, 1) / channels, x.dtype);
-  const wide = (value: Value): Value => builder.op('Reshape', [value, builder.integers([channels, ...shape.slice(2).map(() => 1)])]);
+  const wide = (value: Value): Value =>
+    builder.op('Reshape', [value, builder.integers([channels, ...shape.slice(2).map(() => 1)])]);
   const sum = (value: Value): Value => builder.op('ReduceSum', [value, axes], { keepdims: 0 });
   const inverse = inverseDeviation(builder, variance, attributes.epsilon);
   const normalized = builder.op('Mul', [builder.op('Sub', [x, wide(mean)]), wide(inverse)]);

@@ -81,7 +81,11 @@ export class HostMemory {
   }
 
   #place(type: RegionType, place: () => number): Region {
-    const region = new Region(this.#engine, type, this.wasm === undefined || type.dtype === 'string' ? undefined : { memory: this.wasm, offset: place() });
+    const region = new Region(
+      this.#engine,
+      type,
+      this.wasm === undefined || type.dtype === 'string' ? undefined : { memory: this.wasm, offset: place() },
+    );
     this.#regions.add(region);
     return region;
   }
@@ -125,7 +129,8 @@ export class Region {
 
   /** Copies elements in. */
   write(source: Tensor): void {
-    if (this.type.dtype === 'string') (this.#tensor.data as string[]).splice(0, source.elementCount, ...(source.data as string[]));
+    if (this.type.dtype === 'string')
+      (this.#tensor.data as string[]).splice(0, source.elementCount, ...(source.data as string[]));
     else (this.#tensor.data as Float32Array).set(source.data as Float32Array);
   }
 

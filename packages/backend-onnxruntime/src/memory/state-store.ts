@@ -1,4 +1,4 @@
-import { ModelwrightError, RunQueue, sameShape, type StateSlot, type Tensor, type TensorMap } from '@modelwright/core';
+import { ModelwrightError, RunQueue, type StateSlot, sameShape, type Tensor, type TensorMap } from '@modelwright/core';
 import type { HostMemory, Region } from './host-memory.js';
 
 /** A slot's memory: what it holds now, and room for what the runtime computes next. */
@@ -65,10 +65,14 @@ export class StateStore {
     const found = this.#slots.get(name);
     if (found !== undefined) return found;
     const allowed = [...this.#slots.keys()];
-    throw new ModelwrightError('invalid-argument', `there is no state '${name}'; there is: ${allowed.join(', ') || 'none'}`, {
-      given: name,
-      allowed,
-    });
+    throw new ModelwrightError(
+      'invalid-argument',
+      `there is no state '${name}'; there is: ${allowed.join(', ') || 'none'}`,
+      {
+        given: name,
+        allowed,
+      },
+    );
   }
 
   read(names: readonly string[]): TensorMap {

@@ -70,5 +70,5 @@ export const scalarRules: { readonly [N in OpName]?: ScalarRule } = {
   And: binary((x, y) => x * y),
   Or: binary((x, y) => Math.max(x, y)),
   Xor: binary((x, y) => truth(x !== y)),
-  Where: ([condition, x, y]) => ((condition === 1 ? x : y) as number),
+  Where: ([condition, x, y]) => (condition === 1 ? x : y) as number,
 };

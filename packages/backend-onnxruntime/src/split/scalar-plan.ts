@@ -1,6 +1,6 @@
 import { ModelwrightError, type Node, type Value } from '@modelwright/core';
-import { isScalar, operandsOf } from './select-update.js';
 import { type ScalarRule, scalarRules } from './scalar-ops.js';
+import { isScalar, operandsOf } from './select-update.js';
 
 /** One number of the scalar part, computed from earlier ones. */
 interface ScalarStep {
@@ -90,7 +90,9 @@ function ruleOf(node: Node, output: Value): ScalarRule {
   if (node.op === 'Cast') return castRule(output);
   const rule = scalarRules[node.op as keyof typeof scalarRules];
   if (rule !== undefined && isScalar(output)) return rule;
-  throw new ModelwrightError('unsupported-op', `${node.op} '${node.name}' has no form on single numbers.`, { op: node.op });
+  throw new ModelwrightError('unsupported-op', `${node.op} '${node.name}' has no form on single numbers.`, {
+    op: node.op,
+  });
 }
 
 function castRule({ dtype }: Value): ScalarRule {

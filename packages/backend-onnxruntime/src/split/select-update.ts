@@ -1,4 +1,12 @@
-import { type DType, type Graph, isConcrete, type Node, type Program, type Value, valuesReadBy } from '@modelwright/core';
+import {
+  type DType,
+  type Graph,
+  isConcrete,
+  type Node,
+  type Program,
+  type Value,
+  valuesReadBy,
+} from '@modelwright/core';
 import { scalarRules } from './scalar-ops.js';
 import { aliasOps, foldableExponents, laneRules } from './vector-ops.js';
 
@@ -28,7 +36,8 @@ export function selectUpdate(program: Program): ReadonlySet<Node> {
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output): [Value, Node] => [output, node])));
   const mayStay = (node: Node): boolean => {
     if (node.outputs.some((output) => fetched.has(output) || !isUsefulOutput(output))) return false;
-    if (node.outputs.some((output) => (readers.get(output) ?? []).some((reader) => !selected.has(reader)))) return false;
+    if (node.outputs.some((output) => (readers.get(output) ?? []).some((reader) => !selected.has(reader))))
+      return false;
     // A mask is no memory the pass could read; whoever needs it must have it made inside.
     return node.inputs.every((input) => !isMask(input) || selected.has(makers.get(input as Value) as Node));
   };

@@ -1,4 +1,12 @@
-import { type Graph, type GraphOutput, type Node, type Program, type StateSlot, type Value, valuesReadBy } from '@modelwright/core';
+import {
+  type Graph,
+  type GraphOutput,
+  type Node,
+  type Program,
+  type StateSlot,
+  type Value,
+  valuesReadBy,
+} from '@modelwright/core';
 import { planRandom, type RandomFill } from './random-plan.js';
 import { planScalars, type ScalarPlan } from './scalar-plan.js';
 import { isScalar, selectUpdate } from './select-update.js';
@@ -21,6 +29,8 @@ export interface SplitProgram {
   /** What the runtime computes. Outputs are named after their values. */
   readonly graph: Graph;
   readonly slotOfInput: ReadonlyMap<Value, StateSlot>;
+  /** Constants of the whole program: passes may read some. */
+  readonly constants: Graph['constants'];
   /** Random numbers that the host makes before the runtime runs. */
   readonly random: readonly RandomFill[];
   /** Numbers the random fills need; computed before the runtime runs. */
@@ -62,7 +72,11 @@ export function splitProgram(program: Program, options: SplitOptions): SplitProg
   };
   const wanted = [...passes.flatMap(({ scalars }) => scalars), ...stores.scalar.map(({ value }) => value)];
   const late = planScalars(wanted, selectedMakers, constantOf);
-  const early = planScalars(random.map(({ counter }) => counter), makers, constantOf);
+  const early = planScalars(
+    random.map(({ counter }) => counter),
+    makers,
+    constantOf,
+  );
   const carried = new Set(state.map(({ output }) => output));
   const fetched = graph.outputs.filter(({ name }) => !carried.has(name));
   const results = [
@@ -75,6 +89,7 @@ export function splitProgram(program: Program, options: SplitOptions): SplitProg
   return {
     graph: remaining,
     slotOfInput,
+    constants: graph.constants,
     random,
     early,
     late,

@@ -1,5 +1,11 @@
 import type { Graph, Node, Program, StateSlot, Value } from '@modelwright/core';
-import { type LaneOperation, type LoopKernel, type LoopNode, type LoopStore, nodeSignature } from '../wasm/loop-kernel.js';
+import {
+  type LaneOperation,
+  type LoopKernel,
+  type LoopNode,
+  type LoopStore,
+  nodeSignature,
+} from '../wasm/loop-kernel.js';
 import { countOf, dataInputs, isScalar } from './select-update.js';
 import { aliasOps, type LaneEmitter, laneRules } from './vector-ops.js';
 

@@ -20,8 +20,8 @@ function run(kernel: LoopKernel, arrays: readonly Float32Array[], scalars: reado
   return views.map((view) => view.slice());
 }
 
-const samples = Float32Array.of(0.5, -1.25, 3, -0, 1e-20, 7, -2.5, 1.5, 2.5);
-const others = Float32Array.of(2, -1.25, 0.25, 4, 1, -7, 8, 1.5, 0);
+const samples = Float32Array.of(0.5, -1.25, 3, -0, 1e-20, 7, -2.5, 1.5, 2.5, -3, 9);
+const others = Float32Array.of(2, -1.25, 0.25, 4, 1, -7, 8, 1.5, 0, 5, -9);
 
 function combine(operation: LaneOperation, arity: number): Float32Array {
   const operands = Array.from({ length: arity }, (_, index) => index);

@@ -32,7 +32,7 @@ const simdLoad = 0;
 const simdLoadSplat32 = 9;
 const simdStore = 11;
 const simdConstant = 12;
-const simdStoreLane32 = 91;
+const simdStoreLane32 = 90;
 const simdLoadZero32 = 92;
 
 const op = {

@@ -54,7 +54,11 @@ export function counterUniformFunction(name: string): WasmFunction {
   const body = [
     // keys = key + [0, 1, 2, 3]·stride
     ...[...op.get(parameter.key), ...op.simd(simd.splat)],
-    ...[...constant([0, 1, 2, 3].map((lane) => Math.imul(lane, keyStride))), ...op.simd(simd.add), ...op.set(local.keys)],
+    ...[
+      ...constant([0, 1, 2, 3].map((lane) => Math.imul(lane, keyStride))),
+      ...op.simd(simd.add),
+      ...op.set(local.keys),
+    ],
     ...[0x02, 0x40, 0x03, 0x40],
     ...[...op.get(local.position), ...op.get(parameter.count), 0x4f, 0x0d, 1],
     ...[...op.get(local.keys), ...op.set(local.value)],
@@ -63,7 +67,12 @@ export function counterUniformFunction(name: string): WasmFunction {
     ...[...op.get(local.value), ...op.i32(8), ...op.simd(simd.shiftRight), ...op.simd(simd.convertUnsigned)],
     ...[...floatConstant(2 ** -24), ...op.simd(simd.multiplyFloat)],
     ...[...op.simd(simd.store), 2, 0],
-    ...[...op.get(local.keys), ...constant(Array(4).fill(Math.imul(4, keyStride))), ...op.simd(simd.add), ...op.set(local.keys)],
+    ...[
+      ...op.get(local.keys),
+      ...constant(Array(4).fill(Math.imul(4, keyStride))),
+      ...op.simd(simd.add),
+      ...op.set(local.keys),
+    ],
     ...advance(parameter.target, 16),
     ...advance(local.position, 4),
     ...[0x0c, 0, 0x0b, 0x0b],

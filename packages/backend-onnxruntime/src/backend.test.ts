@@ -1,0 +1,40 @@
+import { createReferenceBackend, type Executable, type TensorMap, toNumbers } from '@modelwright/core';
+import { afterAll, describe, expect, it } from 'vitest';
+import { mlpInputs, mlpProgram } from '../test/training-program.js';
+import { createBackend } from './backend.js';
+
+const size = { widths: [7, 5, 3], batch: 4 };
+
+async function trace(executable: Executable, steps: number): Promise<TensorMap[]> {
+  const results: TensorMap[] = [];
+  for (let step = 0; step < steps; step++) results.push(await executable.run(mlpInputs(size, step)));
+  return [...results, await executable.readState()];
+}
+
+function expectClose(actual: TensorMap, expected: TensorMap, tolerance: number): void {
+  expect(Object.keys(actual).sort()).toEqual(Object.keys(expected).sort());
+  for (const [name, tensor] of Object.entries(expected)) {
+    const [given, wanted] = [toNumbers(actual[name] as NonNullable<typeof tensor>), toNumbers(tensor)];
+    wanted.forEach((value, index) => {
+      expect(Math.abs((given[index] as number) - value), `${name}[${index}]`).toBeLessThanOrEqual(
+        tolerance * (1 + Math.abs(value)),
+      );
+    });
+  }
+}
+
+describe.each([
+  { engine: 'native', hostUpdates: true },
+  { engine: 'native', hostUpdates: false },
+  { engine: 'binding', hostUpdates: true },
+] as const)('training on $engine, updates on the host: $hostUpdates', (options) => {
+  const opened = createBackend(options);
+  afterAll(async () => (await opened).dispose());
+
+  it('follows the reference over ten steps', async () => {
+    const program = mlpProgram(size);
+    const expected = await trace(await createReferenceBackend().compile(program), 10);
+    const actual = await trace(await (await opened).compile(program, { debug: true }), 10);
+    actual.forEach((one, step) => expectClose(one, expected[step] as TensorMap, 2e-5));
+  });
+});

@@ -1,0 +1,132 @@
+import { type CompileOptions, ModelwrightError, type Program, type Value, verify } from '@modelwright/core';
+import { writeOnnx } from '@modelwright/onnx';
+import { isElementType } from './engine/element-type.js';
+import type { Engine, SessionOptions } from './engine/engine.js';
+import { OrtExecutable } from './executable/ort-executable.js';
+import { RuntimeGraph } from './executable/runtime-graph.js';
+import { UpdatePasses } from './executable/update-passes.js';
+import { lowerGraph } from './lowering/lower-graph.js';
+import { HostMemory, type Region, type RegionType, regionBytes } from './memory/host-memory.js';
+import { StateStore } from './memory/state-store.js';
+import { type SplitProgram, splitProgram } from './split/split-program.js';
+
+/** What compiling needs of its backend. */
+export interface CompileContext {
+  readonly engine: Engine;
+  readonly sessionOptions: SessionOptions;
+  readonly onHost: boolean;
+  readonly onClosed: (executable: OrtExecutable) => void;
+}
+
+/** Compiles a program: cuts it, lowers the graph, loads it, and lays out memory. */
+export async function compileProgram(
+  program: Program,
+  options: CompileOptions,
+  context: CompileContext,
+): Promise<OrtExecutable> {
+  checkBorder(program);
+  const store = sharedStoreOf(options) ?? createStore(program, context);
+  const split = splitWithin(program, store, context.onHost);
+  const lowered = lowerGraph(split.graph);
+  if (options.debug) verify(lowered);
+  const runtime = await load(lowered, split, context);
+  store.attach(program.state);
+  const regions = allocateRegions(split, store.memory);
+  const find = (value: Value): Region => regions.get(value) as Region;
+  const passes = await UpdatePasses.compile(split.passes, { store, find });
+  const executable: OrtExecutable = new OrtExecutable({ program, split, store, runtime, passes, regions }, () =>
+    context.onClosed(executable),
+  );
+  return executable;
+}
+
+/** What enters or leaves must have an array in JavaScript; int4 may only live inside. */
+function checkBorder({ graph }: Program): void {
+  const outputs = graph.outputs.map(({ name, value }) => ({ name, dtype: value.dtype }));
+  for (const { name, dtype } of [...graph.inputs, ...outputs])
+    if (!isElementType(dtype))
+      throw new ModelwrightError(
+        'unsupported-dtype',
+        `'${name}' of '${graph.name}' is ${dtype}, which ONNX Runtime cannot exchange.`,
+        {
+          input: name,
+          given: dtype,
+        },
+      );
+}
+
+function sharedStoreOf({ shareState }: CompileOptions): StateStore | undefined {
+  if (shareState === undefined) return undefined;
+  if (shareState instanceof OrtExecutable) return shareState.store;
+  throw new ModelwrightError('invalid-argument', 'state can be shared only with an executable of the same backend');
+}
+
+/** A program without state needs WebAssembly memory only for random numbers. */
+function createStore(program: Program, { engine, onHost }: CompileContext): StateStore {
+  const needsMemory = program.state.length > 0 || program.graph.nodes.some(({ op }) => op === 'CounterUniform');
+  return new StateStore(new HostMemory(engine, onHost && needsMemory));
+}
+
+/** Leaves the update in the graph where WebAssembly memory cannot hold what the passes would work on. */
+function splitWithin(program: Program, store: StateStore, onHost: boolean): SplitProgram {
+  const split = splitProgram(program, { onHost: onHost && store.memory.wasm !== undefined });
+  const types: RegionType[] = [...program.state.map(({ initial }) => initial), ...regionTypes(split)];
+  const sizeBytes = types.reduce((sum, type) => sum + regionBytes(type), 0);
+  if (store.memory.wasm !== undefined && store.memory.hasRoom(sizeBytes)) {
+    store.memory.reserve(sizeBytes);
+    return split;
+  }
+  return splitProgram(program, { onHost: false });
+}
+
+async function load(
+  graph: SplitProgram['graph'],
+  split: SplitProgram,
+  context: CompileContext,
+): Promise<RuntimeGraph | undefined> {
+  if (graph.outputs.length === 0) return undefined;
+  const { bytes } = writeOnnx(graph, { valueInfo: false, trainingMetadata: false });
+  const session = await context.engine.createSession(bytes, context.sessionOptions);
+  // Lowering may have dropped the last use of an input; the session then does not know it.
+  const known = new Set(session.inputs.map(({ name }) => name));
+  return new RuntimeGraph(
+    context.engine,
+    session,
+    split.graph.inputs.filter(({ name }) => known.has(name)),
+  );
+}
+
+/** Values that lie in memory of the host: what passes read, single numbers from the runtime, random numbers. */
+function regionValues(split: SplitProgram): ReadonlySet<Value> {
+  const made = new Set(split.graph.outputs.map(({ value }) => value));
+  return new Set([
+    ...split.passes.flatMap(({ arrays }) => arrays.flatMap((array) => (array.kind === 'value' ? [array.value] : []))),
+    ...split.late.sources.map(({ value }) => value).filter((value) => made.has(value)),
+    ...split.random.map(({ value }) => value),
+  ]);
+}
+
+function regionTypes(split: SplitProgram): RegionType[] {
+  return [...regionValues(split)].map(toRegionType);
+}
+
+function toRegionType({ dtype, shape }: Value): RegionType {
+  return { dtype, shape: shape as readonly number[] };
+}
+
+function allocateRegions(split: SplitProgram, memory: HostMemory): ReadonlyMap<Value, Region> {
+  const taken = new Map<number, number>();
+  const constants = split.constants;
+  const regions = new Map<Value, Region>();
+  for (const value of regionValues(split)) {
+    const constant = constants.get(value);
+    // A constant keeps its content; all else is written anew in every run.
+    const region =
+      constant === undefined
+        ? memory.allocateScratch(toRegionType(value), taken)
+        : memory.allocate(toRegionType(value));
+    if (constant !== undefined) region.write(constant);
+    regions.set(value, region);
+  }
+  return regions;
+}
