@@ -2,6 +2,7 @@ import type { Value } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { DType } from '../tensor/dtype.js';
 import { onnxDataType } from '../tensor/onnx-data-type.js';
+import { isConcrete, sameShape } from '../tensor/shape.js';
 
 /** `value` as `dtype`; itself if it is that already. */
 export function castTo(builder: GraphBuilder, value: Value, dtype: DType): Value {
@@ -20,4 +21,12 @@ export function alongChannels(builder: GraphBuilder, vector: Value, like: Value)
 export function sumToChannels(builder: GraphBuilder, value: Value): Value {
   const axes = value.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   return builder.op('ReduceSum', [value, builder.integers(axes)], { keepdims: 0 });
+}
+
+/** `value` under the shape of `like`, which has as many elements and the same first extent. */
+export function reshapeLike(builder: GraphBuilder, value: Value, like: Value): Value {
+  if (sameShape(value.shape, like.shape)) return value;
+  const [, ...rest] = like.shape;
+  const shape = isConcrete(rest) ? builder.integers([0, ...rest]) : builder.op('Shape', [like]);
+  return builder.op('Reshape', [value, shape]);
 }

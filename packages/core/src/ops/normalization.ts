@@ -1,7 +1,10 @@
 import { batchNormalization } from './batch-normalization.js';
 import type { OpFamily } from './definition.js';
-import { pending } from './pending.js';
+import { groupNormalization } from './group-normalization.js';
+import { layerNormalization } from './layer-normalization.js';
+import { localResponseNormalization } from './local-response-normalization.js';
 import { softmax } from './softmax.js';
+import { vectorNormalization } from './vector-normalization.js';
 
 /** Attributes of the normalization ops, by op. */
 export interface NormalizationAttributes {
@@ -25,7 +28,10 @@ export interface NormalizationAttributes {
 
 /** Normalization ops. */
 export const normalization: OpFamily<NormalizationAttributes> = {
-  ...pending<NormalizationAttributes>(),
   ...softmax,
   ...batchNormalization,
+  ...layerNormalization,
+  ...groupNormalization,
+  ...vectorNormalization,
+  ...localResponseNormalization,
 };
