@@ -56,17 +56,18 @@ async function withFile<T>(path: string, work: (file: FileHandle, sizeBytes: num
     file = await open(path, 'r');
     const stats = await file.stat();
     // A pipe or device would never end.
-    if (!stats.isFile()) throw new Error('not a regular file');
+    if (!stats.isFile()) throw unreadable(path, 'not a regular file');
     return await work(file, stats.size);
   } catch (cause) {
     if (cause instanceof ModelwrightError) throw cause;
-    throw new ModelwrightError('file-unreadable', `'${path}' cannot be read: ${(cause as Error).message}`, {
-      file: path,
-      cause,
-    });
+    throw unreadable(path, (cause as Error).message, cause);
   } finally {
     await file?.close();
   }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): ModelwrightError {
+  return new ModelwrightError('file-unreadable', `'${path}' cannot be read: ${why}`, { file: path, cause });
 }
 
 const chunkBytes = 2 ** 30;

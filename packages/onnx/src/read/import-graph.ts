@@ -9,6 +9,7 @@ import {
 import type { GraphProto, ValueInfoProto } from '../generated/onnx.generated.js';
 import { decodeTensor } from '../tensor/decode-tensor.js';
 import { decodeSparseTensor } from '../tensor/sparse-tensor.js';
+import { hasUnknownShape } from '../unknown-shape.js';
 import { type FileContext, invalidModel, located } from './file-context.js';
 import { importNode } from './import-node.js';
 import type { NameScope } from './name-scope.js';
@@ -125,7 +126,7 @@ export class GraphImporter {
     for (const info of this.#proto.output) {
       const value = this.values.get(this.#names.valueName(info.name));
       const declared = declaredType(info, `output '${info.name}'`, this.builder, this.file.limits);
-      if (declared !== undefined && declared.dtype !== value.dtype && !this.values.isGuessed(value)) {
+      if (declared !== undefined && declared.dtype !== value.dtype && !hasUnknownShape(value)) {
         throw invalidModel(`output '${info.name}' is declared ${declared.dtype}, but its node gives ${value.dtype}`, {
           given: value.dtype,
           allowed: declared.dtype,

@@ -2,7 +2,6 @@ import {
   type AttributeValue,
   definitionOf,
   isGraph,
-  isModelwrightError,
   isOpName,
   type Node,
   type OpDefinition,
@@ -11,6 +10,7 @@ import {
   type Value,
   type ValueType,
 } from '@modelwright/core';
+import { hasUnknownShape, unknownShape } from '../unknown-shape.js';
 import type { UpConversionContext } from '../upconvert/rule.js';
 import { upConvert } from '../upconvert/up-convert.js';
 import { coreAttributes } from './core-attributes.js';
@@ -95,43 +95,29 @@ function buildNode(
   const names = { nodeName: node.name, outputNames: node.outputs };
   const attributes = withSubgraphs(importer, node, inputs);
   const definition = definitionOf(node);
-  if (definition === undefined || !isOpName(node.op, node.domain))
-    return addForeign(importer, node, inputs, attributes);
-  try {
-    const checked = coreAttributes(node, attributes, definition as OpDefinition);
-    return importer.builder.node(node.op, inputs, checked as never, { ...names, outputs: node.outputs.length });
-  } catch (error) {
-    // The types of an unknown op's outputs are a guess: what does not fit them says nothing against the file.
-    const isGuess = inputs.some((input) => input !== undefined && importer.values.isGuessed(input));
-    if (!isGuess || !isModelwrightError(error)) throw error;
+  // Shapes cannot be inferred from a value that has none: such a node is kept as it stands, whatever its op.
+  const isInferable = inputs.every((input) => input === undefined || !hasUnknownShape(input));
+  if (definition === undefined || !isOpName(node.op, node.domain) || !isInferable) {
     return addForeign(importer, node, inputs, attributes);
   }
+  const checked = coreAttributes(node, attributes, definition as OpDefinition);
+  return importer.builder.node(node.op, inputs, checked as never, { ...names, outputs: node.outputs.length });
 }
 
-/** Keeps a node core does not define; the file's own declarations tell the types of its outputs. */
+/** Keeps a node whose output types cannot be inferred; the file's own declarations tell them, if it has any. */
 function addForeign(
   importer: GraphImporter,
   node: SourceNode,
   inputs: readonly (Value | undefined)[],
   attributes: Node['attributes'],
 ): readonly Value[] {
-  const { builder, values } = importer;
-  const types = node.outputs.map((name) => (name === '' ? undefined : importer.declaredTypeOf(name)));
-  const guess: ValueType = inputs.find((input) => input !== undefined) ?? { dtype: 'float32', shape: [] };
-  const outputs = builder.foreign({
-    op: node.op,
-    domain: node.domain,
-    inputs,
-    attributes,
-    attributeKinds: node.attributeKinds,
-    outputs: types.map((type) => ({ dtype: type?.dtype ?? guess.dtype, shape: type?.shape ?? guess.shape })),
-    nodeName: node.name,
-    outputNames: node.outputs,
+  const likely = inputs.find((input) => input !== undefined)?.dtype ?? 'float32';
+  const outputs = node.outputs.map((name): ValueType => {
+    const declared = name === '' ? undefined : importer.declaredTypeOf(name);
+    return { dtype: declared?.dtype ?? likely, shape: declared?.shape ?? unknownShape };
   });
-  outputs.forEach((value, index) => {
-    if (types[index]?.shape === undefined) values.markGuessed(value);
-  });
-  return outputs;
+  const { op, domain, attributeKinds, name: nodeName, outputs: outputNames } = node;
+  return importer.builder.foreign({ op, domain, inputs, attributes, attributeKinds, outputs, nodeName, outputNames });
 }
 
 function withSubgraphs(

@@ -35,8 +35,7 @@ export function functionScope(
     file.budget.addCharacters(call.name.length + name.length);
     return `${call.name}/${name}`;
   };
-  const formal = new Map<string, string>();
-  definition.input.forEach((name, index) => formal.set(name, call.inputs[index] ?? ''));
+  const formal = new Map(definition.input.map((name, index) => [name, call.inputs[index] ?? '']));
   definition.output.forEach((name, index) => {
     const actual = call.outputs[index] ?? '';
     if (formal.has(name)) throw invalidModel(`function '${definition.name}' hands its input '${name}' through`);

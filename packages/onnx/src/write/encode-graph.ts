@@ -18,6 +18,7 @@ import {
   NodeProtoSchema,
   AttributeProto_AttributeType as Type,
 } from '../generated/onnx.generated.js';
+import { hasUnknownShape } from '../unknown-shape.js';
 import { downConvert } from './down-convert.js';
 import { tensorProto } from './encode-tensor.js';
 import { isWritable, refuseNode } from './op-support.js';
@@ -65,7 +66,7 @@ class GraphEncoder {
     const graph = this.#graph;
     this.#names.reserve(graph, wanted);
     const written = graph.nodes.map((node) => this.#written(node));
-    const node = written.map((each) => this.#node(each));
+    const node = [...this.#constantNodes(), ...written.map((each) => this.#node(each))];
     const output = graph.outputs.map((result) => valueInfo(this.#outputName(result, node), result.value));
     const proto = create(GraphProtoSchema, {
       name: graph.name || 'graph',
@@ -144,9 +145,8 @@ class GraphEncoder {
 
   /** The name of a result; a node that copies is added where the value cannot bear that name itself. */
   #outputName({ name, value }: Graph['outputs'][number], nodes: NodeProto[]): string {
-    const isOwn = this.#graph.nodes.some((node) => node.outputs.includes(value));
     const inFile = this.#names.of(value);
-    if (inFile === name && (isOwn || this.#graph.inputs.includes(value))) return name;
+    if (inFile === name && !this.#outlives(value)) return name;
     const free = this.#names.claim(this.#names.fresh(name));
     nodes.push(
       create(NodeProtoSchema, { name: `${free}/Identity`, opType: 'Identity', input: [inFile], output: [free] }),
@@ -154,10 +154,35 @@ class GraphEncoder {
     return free;
   }
 
+  /** Whether the value belongs to a graph around this one. */
+  #outlives(value: Value): boolean {
+    const { nodes, inputs, constants } = this.#graph;
+    return !constants.has(value) && !inputs.includes(value) && !nodes.some((node) => node.outputs.includes(value));
+  }
+
+  /** Results that are constants come from nodes: an initializer is no result everywhere. */
+  #constantNodes(): NodeProto[] {
+    return this.#constantResults().map(([value, tensor]) => {
+      const name = this.#names.of(value);
+      return create(NodeProtoSchema, {
+        name: `${name}/Constant`,
+        opType: 'Constant',
+        output: [name],
+        attribute: [this.#attribute('value', { kind: 'tensor', value: tensor })],
+      });
+    });
+  }
+
+  #constantResults(): readonly (readonly [Value, Tensor])[] {
+    const results = this.#graph.outputs.filter(({ name, value }) => this.#names.of(value) === name);
+    const values = new Set(results.map(({ value }) => value));
+    return [...this.#graph.constants].filter(([value]) => values.has(value));
+  }
+
   #innerTypes(outputs: ReadonlySet<string>): ReturnType<typeof valueInfo>[] {
     // A reader cannot infer what an op it does not know gives, so those types are always written.
     const nodes = this.#encoding.valueInfo ? this.#graph.nodes : this.#graph.nodes.filter(isForeign);
-    const values = nodes.flatMap((node) => node.outputs);
+    const values = nodes.flatMap((node) => node.outputs).filter((value) => !hasUnknownShape(value));
     return values
       .map((value) => valueInfo(this.#names.of(value), value))
       .filter(({ name }) => !outputs.has(name ?? ''));
@@ -172,7 +197,10 @@ class GraphEncoder {
         for (const captured of capturedBy(value)) after.add(captured);
     }
     for (const { value } of this.#graph.outputs) after.add(value);
-    const kept = [...this.#graph.constants].filter(([value]) => after.has(value) || !before.has(value));
+    const results = new Set(this.#constantResults().map(([value]) => value));
+    const kept = [...this.#graph.constants].filter(
+      ([value]) => (after.has(value) || !before.has(value)) && !results.has(value),
+    );
     return new Map([...kept, ...this.#added].map(([value, tensor]) => [this.#names.of(value), tensor]));
   }
 }

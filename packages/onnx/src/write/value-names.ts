@@ -12,17 +12,20 @@ export class ValueNames {
     this.#used = outer === undefined ? new Set() : outer.#used;
   }
 
-  /** Fixes the names callers see, and those wanted for weights, before any other value takes them. */
+  /** Names all values of a graph: first those callers see, then those wanted for weights, then the others. */
   reserve(graph: Graph, wanted: ReadonlyMap<Value, string>): void {
     for (const input of graph.inputs) this.#take(input, input.name);
     const own = new Set(graph.nodes.flatMap((node) => node.outputs));
     for (const { name, value } of graph.outputs) {
-      if (own.has(value) && !this.#names.has(value) && !this.#used.has(name)) this.#take(value, name);
+      const isOwn = own.has(value) || (graph.constants.has(value) && !wanted.has(value));
+      if (isOwn && !this.#names.has(value) && !this.#used.has(name)) this.#take(value, name);
     }
     for (const [value, name] of wanted) if (!this.#used.has(name)) this.#take(value, name);
+    // The rest now, so that a subgraph finds the name of what it captures instead of giving one of its own.
+    for (const value of [...graph.constants.keys(), ...own]) this.of(value);
   }
 
-  /** The name of a value; given on first use. */
+  /** The name of a value; one that is no value of the graph itself gets it on first use. */
   of(value: Value): string {
     return this.#find(value) ?? this.#take(value, this.fresh(value.name));
   }

@@ -76,24 +76,23 @@ function chosenOpset(options: WriteOptions, passedOn: number | undefined): numbe
   return opset;
 }
 
-/**
- * Versions of the operator sets that foreign nodes were written for. ONNX's own counts only if one of them came after
- * the default: all others have their canonical form by now.
- */
+/** Versions of the operator sets that foreign nodes need; for ONNX's own, the newest form that one of them has. */
 function sourceOpsets(source: Model | Graph, graph: Graph): ReadonlyMap<string, number> {
   const opsets = new Map<string, number>();
   const recorded = source instanceof Model ? parseOpsets(source.metadata[opsetsKey]) : {};
   for (const node of allNodes(graph)) {
     if (!isForeign(node)) continue;
     if (node.domain !== '') opsets.set(node.domain, recorded[node.domain] ?? 1);
-    else if ((opVersions[node.op]?.at(-1) ?? 0) > writableOpsets.default)
-      opsets.set('', newestForm(node.op, recorded['']));
+    else opsets.set('', Math.max(opsets.get('') ?? 0, formOf(node.op, recorded[''] ?? 0)));
   }
   return opsets;
 }
 
-function newestForm(op: string, recorded: number | undefined): number {
-  return Math.max(recorded ?? 0, opVersions[op]?.[0] ?? 0, writableOpsets.default);
+/** The opset of the form in which a foreign node stands: older ones were brought to that of the default opset. */
+function formOf(op: string, recorded: number): number {
+  const versions = opVersions[op] ?? [];
+  const known = Math.max(recorded, writableOpsets.default);
+  return versions.filter((version) => version <= known).at(-1) ?? versions[0] ?? 0;
 }
 
 function parseOpsets(text: string | undefined): { readonly [domain: string]: number | undefined } {
