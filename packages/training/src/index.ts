@@ -1,4 +1,32 @@
 export * from './checkpoint/index.js';
 export * from './data/index.js';
 export * from './history/index.js';
+export {
+  binaryCrossentropy,
+  binaryFocalCrossentropy,
+  type CrossEntropyOptions,
+  categoricalCrossentropy,
+  categoricalFocalCrossentropy,
+  type FocalOptions,
+  kullbackLeiblerDivergence,
+  type SparseCrossEntropyOptions,
+  sparseCategoricalCrossentropy,
+} from './losses/classification.js';
+export { customLoss, type Loss, type LossContext, type LossFunction, type Prediction } from './losses/loss.js';
+export { type LossLike, type LossName, lossNames, toLoss } from './losses/loss-by-name.js';
+export * from './losses/regression.js';
+export * from './metrics/accuracy.js';
+export * from './metrics/area-under-curve.js';
+export * from './metrics/classification-counts.js';
+export { customMetric, type Metric, type MetricContext, type MetricSums, meanMetric } from './metrics/metric.js';
+export { type MetricLike, metricNames, toMetric } from './metrics/metric-by-name.js';
+export * from './metrics/regression.js';
+export * from './optimizers/adam.js';
+export * from './optimizers/adaptive.js';
+export * from './optimizers/optimizer.js';
+export { type OptimizerName, optimizerNames, toOptimizer } from './optimizers/optimizer-by-name.js';
+export * from './optimizers/sgd.js';
+export { type TrainingRecipe, trainingProgram } from './program/training-program.js';
 export * from './progress/index.js';
+export * from './schedules/schedule.js';
+export { Arithmetic, type Operand } from './symbolic/arithmetic.js';

@@ -1,0 +1,92 @@
+import {
+  cancelTransposes,
+  eliminateCommonSubexpressions,
+  foldConstants,
+  type Graph,
+  GraphBuilder,
+  inlineGraph,
+  inlineTrainingForm,
+  type Model,
+  onnxDataType,
+  type Parameter,
+  type Pass,
+  removeDeadNodes,
+  runPasses,
+  toInference,
+  type Value,
+} from '@modelwright/core';
+import { inputName, stepSlot, type TensorTypes } from './batch-signature.js';
+
+/** Passes that leave a program with as few nodes as its meaning needs. */
+export const tidyingPasses: readonly Pass[] = [
+  foldConstants,
+  cancelTransposes,
+  eliminateCommonSubexpressions,
+  removeDeadNodes,
+];
+
+/** Name of the graph input that carries a state slot. */
+export const stateInput = (slot: string): string => `state.${slot}`;
+/** Name of a model output in a forward graph. */
+export const outputName = (name: string): string => `outputs.${name}`;
+/** Name of the next value of a state slot. */
+export const nextName = (slot: string): string => `next.${slot}`;
+
+/** Parameters that training changes; all others are constants of its programs. */
+export function liveParameters(model: Model): readonly Parameter[] {
+  return model.parameters.filter(({ role, trainable }) => trainable || role === 'statistic');
+}
+
+/** Parameters that follow gradients. */
+export function trainedParameters(model: Model): readonly Parameter[] {
+  return model.parameters.filter(({ role, trainable }) => trainable && role === 'weight');
+}
+
+interface ForwardRequest {
+  readonly model: Model;
+  readonly inputs: TensorTypes;
+  /** Parameters that become inputs (`state.<name>`). */
+  readonly live: readonly Parameter[];
+}
+
+/**
+ * A model's forward graph for concrete shapes in the form it trains in: weights are inputs, the next running statistics
+ * outputs.
+ */
+export function trainingForward(request: ForwardRequest & { readonly seed: number }): Graph {
+  const { model, live, seed } = request;
+  const builder = new GraphBuilder(`${model.name}.forward`);
+  const bindings = bindInputs(builder, request);
+  const counter = builder.input(stateInput(stepSlot), 'int64', []);
+  const form = inlineTrainingForm(builder, model.graph, bindings, { seed, counter });
+  model.graph.outputs.forEach(({ name }, index) => {
+    builder.output(outputName(name), form.outputs[index] as Value);
+  });
+  for (const { current, next } of form.statistics) {
+    const parameter = live.find(({ value }) => bindings.get(value) === current);
+    if (parameter !== undefined) builder.output(nextName(parameter.name), next);
+  }
+  return runPasses(builder.build(), tidyingPasses);
+}
+
+/** A model's forward graph for concrete shapes in the form it infers in, with live weights as inputs. */
+export function inferenceForward(request: ForwardRequest): Graph {
+  const { model } = request;
+  const builder = new GraphBuilder(`${model.name}.forward`);
+  const outputs = inlineGraph(builder, model.graph, bindInputs(builder, request));
+  model.graph.outputs.forEach(({ name }, index) => {
+    builder.output(outputName(name), outputs[index] as Value);
+  });
+  return runPasses(builder.build(), [toInference, ...tidyingPasses]);
+}
+
+function bindInputs(builder: GraphBuilder, { model, inputs, live }: ForwardRequest): Map<Value, Value> {
+  const bindings = new Map<Value, Value>();
+  for (const input of model.graph.inputs) {
+    const { dtype, shape } = inputs[input.name] ?? { dtype: input.dtype, shape: input.shape };
+    const fed = builder.input(inputName(input.name), dtype, shape);
+    bindings.set(input, dtype === input.dtype ? fed : builder.op('Cast', [fed], { to: onnxDataType(input.dtype) }));
+  }
+  for (const { name, value } of live) bindings.set(value, builder.input(stateInput(name), value.dtype, value.shape));
+  return bindings;
+}

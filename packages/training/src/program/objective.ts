@@ -1,0 +1,154 @@
+import { type GraphBuilder, ModelwrightError, normalizeAxis, type Value } from '@modelwright/core';
+import type { Loss, Prediction } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
+import { Arithmetic, extents } from '../symbolic/arithmetic.js';
+import { alignTarget } from './align-target.js';
+import { type BatchSignature, sampleWeightName, targetName } from './batch-signature.js';
+
+/** What one output of the model is trained for and judged by. */
+export interface OutputObjective {
+  readonly output: string;
+  /** Undefined: the output is not trained. */
+  readonly loss: Loss | undefined;
+  /** Factor of its loss in the total. */
+  readonly weight: number;
+  readonly metrics: readonly Metric[];
+  /** Put in front of log names when there are several outputs. */
+  readonly prefix: string;
+}
+
+/** Where a program puts the sums of a metric. */
+export interface MetricOutputs {
+  /** Name in logs. */
+  readonly name: string;
+  readonly metric: Metric;
+  /** Graph outputs by sum name. */
+  readonly outputs: { readonly [sum: string]: string };
+  /** Sums that the shapes alone tell. */
+  readonly known: { readonly [sum: string]: number };
+}
+
+/** What an objective adds to a program. */
+export interface BuiltObjective {
+  /** Sum of weighted losses, without penalties; undefined when no output has targets. */
+  readonly loss: Value | undefined;
+  /** Loss of each output by log name, where there are several. */
+  readonly losses: { readonly [name: string]: Value };
+  readonly metrics: readonly MetricOutputs[];
+  /** Targets by output name, as fed. */
+  readonly targets: { readonly [output: string]: Value };
+}
+
+interface ObjectiveRequest {
+  readonly builder: GraphBuilder;
+  readonly objectives: readonly OutputObjective[];
+  readonly signature: BatchSignature;
+  readonly outputs: { readonly [name: string]: Value };
+}
+
+/** Adds targets, losses and metric sums of all outputs; metric sums become graph outputs. */
+export function buildObjectives({ builder, objectives, signature, outputs }: ObjectiveRequest): BuiltObjective {
+  const arithmetic = new Arithmetic(builder);
+  const losses: { [name: string]: Value } = {};
+  const targets: { [output: string]: Value } = {};
+  const metrics: MetricOutputs[] = [];
+  let total: Value | undefined;
+  for (const objective of objectives) {
+    const type = signature.targets[objective.output];
+    if (type === undefined) continue;
+    const fed = builder.input(targetName(objective.output), type.dtype, type.shape);
+    targets[objective.output] = fed;
+    const part = buildObjective({ arithmetic, objective, signature, fed, value: outputs[objective.output] as Value });
+    if (part.loss !== undefined) {
+      losses[`${objective.prefix}loss`] = part.loss;
+      const weighted = objective.weight === 1 ? part.loss : arithmetic.multiply(part.loss, objective.weight);
+      total = total === undefined ? weighted : arithmetic.add(total, weighted);
+    }
+    metrics.push(...part.metrics);
+  }
+  return { loss: total, losses: Object.keys(losses).length > 1 ? losses : {}, metrics, targets };
+}
+
+interface PartRequest {
+  readonly arithmetic: Arithmetic;
+  readonly objective: OutputObjective;
+  readonly signature: BatchSignature;
+  readonly fed: Value;
+  readonly value: Value;
+}
+
+function buildObjective(request: PartRequest): { loss: Value | undefined; metrics: readonly MetricOutputs[] } {
+  const { arithmetic, objective, signature, fed, value } = request;
+  const { output, loss } = objective;
+  const { builder } = arithmetic;
+  const weightType = signature.sampleWeights[output];
+  const sampleWeights =
+    weightType === undefined ? undefined : builder.input(sampleWeightName(output), weightType.dtype, weightType.shape);
+  const kind = loss ?? { name: 'metrics', targets: targetsFor(fed, value) };
+  const target = alignTarget(arithmetic, { output, loss: kind, target: fed, prediction: value });
+  const prediction = predictionOf(builder, value);
+  const built =
+    loss === undefined
+      ? undefined
+      : meanLoss({ arithmetic, loss, target, values: loss.build({ arithmetic, target, prediction }), sampleWeights });
+  const context = { arithmetic, target, targets: kind.targets, prediction, sampleWeights };
+  const metrics = objective.metrics.map((metric): MetricOutputs => {
+    const name = `${objective.prefix}${metric.name}`;
+    const outputs: { [sum: string]: string } = {};
+    const known: { [sum: string]: number } = {};
+    for (const [sum, each] of Object.entries(metric.sums(context))) {
+      if (typeof each === 'number') known[sum] = each;
+      else {
+        outputs[sum] = `metrics.${name}.${sum}`;
+        builder.output(outputs[sum], each);
+      }
+    }
+    return { name, metric, outputs, known };
+  });
+  return { loss: built, metrics };
+}
+
+function targetsFor(target: Value, prediction: Value): Loss['targets'] {
+  return target.shape.length < prediction.shape.length && prediction.shape.at(-1) !== 1 ? 'classes' : 'dense';
+}
+
+interface MeanRequest {
+  readonly arithmetic: Arithmetic;
+  readonly loss: Loss;
+  readonly target: Value;
+  /** One number an example (and position). */
+  readonly values: Value;
+  readonly sampleWeights: Value | undefined;
+}
+
+// Σ w·loss / count, as Keras's `sum_over_batch_size`: weights scale losses, they do not change what is divided by.
+function meanLoss({ arithmetic: a, loss, target, values, sampleWeights }: MeanRequest): Value {
+  const shape = extents(values.shape);
+  const batch = extents(target.shape)[0] ?? 1;
+  if (shape[0] !== batch) {
+    throw new ModelwrightError(
+      'shape-mismatch',
+      `loss '${loss.name}' gives [${shape}] for a batch of ${batch}; it must give one number an example, [${batch}, …]`,
+      { given: shape, allowed: batch },
+    );
+  }
+  const weights =
+    sampleWeights === undefined
+      ? undefined
+      : a.reshape(a.cast(sampleWeights, values.dtype), [batch, ...shape.slice(1).map(() => 1)]);
+  const weighted = weights === undefined ? values : a.multiply(values, weights);
+  if (loss.ignoredClass === undefined) return weights === undefined ? a.mean(values) : a.mean(weighted);
+  const counted = a.subtract(1, a.cast(a.equal(target, loss.ignoredClass), values.dtype));
+  return a.divide(a.sum(a.multiply(weighted, counted)), a.maximum(a.sum(counted), 1));
+}
+
+/** A model's output, with the scores before its softmax or sigmoid where it ends in one. */
+export function predictionOf(builder: GraphBuilder, value: Value): Prediction {
+  const node = builder.build().nodes.find(({ outputs }) => outputs.includes(value));
+  const scores = node?.inputs[0];
+  if (node === undefined || scores === undefined) return { value };
+  if (node.op === 'Sigmoid') return { value, logits: { value: scores, activation: 'sigmoid' } };
+  if (node.op !== 'Softmax') return { value };
+  const axis = normalizeAxis((node.attributes as { axis?: number }).axis ?? -1, value.shape.length);
+  return axis === value.shape.length - 1 ? { value, logits: { value: scores, activation: 'softmax' } } : { value };
+}

@@ -1,0 +1,235 @@
+import {
+  backpropagate,
+  type ExtendedWeight,
+  type Graph,
+  type GraphBuilder,
+  inlineGraph,
+  type Model,
+  ModelwrightError,
+  type Parameter,
+  type Program,
+  type TrainingExtension,
+  tensor,
+  type Value,
+} from '@modelwright/core';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { BatchRole } from './batch-role.js';
+import { type BatchSignature, inputName, learningRateName, stepSlot } from './batch-signature.js';
+import { liveParameters, nextName, outputName, stateInput, trainingForward } from './forward-graph.js';
+import { buildObjectives, type MetricOutputs, type OutputObjective } from './objective.js';
+import { penaltyOf } from './penalties.js';
+import { StatefulBuilder } from './stateful-builder.js';
+import { buildUpdate } from './update.js';
+
+/** Everything that training programs are made from, whatever the batch looks like. */
+export interface TrainingRecipe {
+  readonly model: Model;
+  readonly objectives: readonly OutputObjective[];
+  readonly optimizer: Optimizer;
+  readonly extensions: readonly TrainingExtension[];
+  readonly seed: number;
+}
+
+/** A program that trains or evaluates on one batch. */
+export interface ObjectiveProgram extends Program {
+  /** Graph output that holds the total loss; undefined when there is no loss. */
+  readonly loss: string | undefined;
+  /** Graph outputs with the loss of each output, by log name, where there are several. */
+  readonly losses: { readonly [name: string]: string };
+  readonly metrics: readonly MetricOutputs[];
+}
+
+type Values = { readonly [name: string]: Value };
+
+/** Name of an extension's slot among the program's. */
+export const extensionSlot = (extension: string, slot: string): string => `extension.${extension}.${slot}`;
+
+/**
+ * One training step for batches of one signature: forward in training form, losses and penalties, gradients, update.
+ *
+ * @throws {@link ModelwrightError} `invalid-model` when nothing can be trained, `shape-mismatch` naming the output whose
+ *   targets do not fit, `not-differentiable` naming the node in the way.
+ */
+export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignature, role: BatchRole): ObjectiveProgram {
+  const { model, optimizer } = recipe;
+  const stateful = new StatefulBuilder(`${model.name}.${role}`);
+  const learningRate = stateful.builder.input(learningRateName, 'float64', []);
+  const step = stateful.slot(stepSlot, tensor(0n, { dtype: 'int64', shape: [] }));
+  const weights = new Map(
+    liveParameters(model).map((each) => [each, stateful.slot(each.name, model.weightOf(each))] as const),
+  );
+  const extensions = new Extensions(recipe.extensions, stateful);
+  const forward = buildForward({ recipe, signature, stateful, step, weights, extensions });
+  const { total, objective } = buildLosses({ recipe, signature, stateful, weights, extensions, forward });
+  const trained = differentiate({ model, builder: stateful.builder, total, weights });
+  buildUpdate({
+    stateful,
+    optimizer,
+    role,
+    step,
+    learningRate,
+    weights: trained.map((each) => ({ ...each, initial: model.weightOf(each.parameter) })),
+    finish: (parameter, value) => extensions.reviseUpdate(parameter, value),
+  });
+  for (const [name, next] of forward.statistics) stateful.next(name, next);
+  stateful.next(stepSlot, stateful.arithmetic.add(step, 1));
+  return { ...stateful.program(), ...objective };
+}
+
+interface Stage {
+  readonly recipe: TrainingRecipe;
+  readonly signature: BatchSignature;
+  readonly stateful: StatefulBuilder;
+  readonly weights: ReadonlyMap<Parameter, Value>;
+  readonly extensions: Extensions;
+}
+
+interface Forward {
+  readonly inputs: Values;
+  readonly outputs: Values;
+  /** Next running statistics by slot. */
+  readonly statistics: ReadonlyMap<string, Value>;
+}
+
+function buildForward({ recipe, signature, stateful, step, weights, extensions }: Stage & { step: Value }): Forward {
+  const { model, seed } = recipe;
+  const { builder } = stateful;
+  const graph = extensions.reviseForward(
+    trainingForward({ model, inputs: signature.inputs, live: [...weights.keys()], seed }),
+  );
+  const named = new Map<string, Value>([[stateInput(stepSlot), step]]);
+  for (const [parameter, value] of weights) {
+    named.set(stateInput(parameter.name), extensions.reviseWeight(parameter, value));
+  }
+  const inputs: { [name: string]: Value } = {};
+  for (const { name } of model.graph.inputs) {
+    const declared = graph.inputs.find((input) => input.name === inputName(name)) as Value;
+    inputs[name] = builder.input(declared.name, declared.dtype, declared.shape);
+    named.set(declared.name, inputs[name]);
+  }
+  const bindings = new Map(graph.inputs.map((input) => [input, named.get(input.name) as Value]));
+  const results = inlineGraph(builder, graph, bindings);
+  const byName = new Map(graph.outputs.map(({ name }, index) => [name, results[index] as Value]));
+  const statistics = new Map<string, Value>();
+  for (const { name } of weights.keys()) {
+    const next = byName.get(nextName(name));
+    if (next !== undefined) statistics.set(name, next);
+  }
+  const outputs = model.graph.outputs.map(({ name }) => [name, byName.get(outputName(name)) as Value] as const);
+  return { inputs, outputs: Object.fromEntries(outputs), statistics };
+}
+
+function buildLosses({ recipe, signature, stateful, weights, extensions, forward }: Stage & { forward: Forward }): {
+  readonly total: Value;
+  readonly objective: Omit<ObjectiveProgram, keyof Program>;
+} {
+  const { builder, arithmetic } = stateful;
+  const { outputs, inputs } = forward;
+  const built = buildObjectives({ builder, objectives: recipe.objectives, signature, outputs });
+  const terms = [
+    ...(built.loss === undefined ? [] : [built.loss]),
+    ...penalties(stateful, weights),
+    ...extensions.extraLosses({ inputs, outputs, targets: built.targets }),
+  ];
+  if (terms.length === 0) {
+    throw new ModelwrightError(
+      'invalid-argument',
+      `model '${recipe.model.name}' has no loss to train for: the batch has no targets, or no loss was given`,
+    );
+  }
+  const total = terms.reduce((sum, term) => arithmetic.add(sum, term));
+  builder.output('loss', total);
+  return { total, objective: { loss: 'loss', losses: nameLosses(builder, built.losses), metrics: built.metrics } };
+}
+
+/** Makes the loss of each output a graph output; gives their names by log name. */
+export function nameLosses(builder: GraphBuilder, losses: Values): { readonly [name: string]: string } {
+  for (const [name, loss] of Object.entries(losses)) builder.output(`losses.${name}`, loss);
+  return Object.fromEntries(Object.keys(losses).map((name) => [name, `losses.${name}`]));
+}
+
+/** The penalties of all trainable weights. */
+export function penalties({ arithmetic }: StatefulBuilder, weights: ReadonlyMap<Parameter, Value>): readonly Value[] {
+  return [...weights].flatMap(([{ regularizer, trainable }, value]) => {
+    const penalty = regularizer === undefined || !trainable ? undefined : penaltyOf(arithmetic, value, regularizer);
+    return penalty === undefined ? [] : [penalty];
+  });
+}
+
+interface TrainedWeight {
+  readonly parameter: Parameter;
+  readonly value: Value;
+  readonly gradient: Value;
+}
+
+// Weights that the loss does not depend on are left alone.
+function differentiate(request: {
+  readonly model: Model;
+  readonly builder: GraphBuilder;
+  readonly total: Value;
+  readonly weights: ReadonlyMap<Parameter, Value>;
+}): readonly TrainedWeight[] {
+  const { model, builder, total, weights } = request;
+  const candidates = [...weights].filter(([{ role }]) => role === 'weight');
+  const targets = candidates.map(([, value]) => value);
+  const gradients = backpropagate(builder, [{ value: total }], targets);
+  const trained = candidates
+    .map(([parameter, value], index) => ({ parameter, value, gradient: gradients[index] as Value }))
+    .filter(({ gradient }) => builder.constantOf(gradient) === undefined);
+  if (trained.length > 0) return trained;
+  const reason = candidates.length === 0 ? 'it has no trainable weights' : 'the loss depends on none of its weights';
+  throw new ModelwrightError('invalid-model', `model '${model.name}' cannot be trained: ${reason}`, {
+    given: model.parameters.map(({ name }) => name),
+  });
+}
+
+/** The extensions of one program with their slots in it. */
+class Extensions {
+  readonly #extensions: readonly { readonly extension: TrainingExtension; readonly slots: Values }[];
+  readonly #builder: GraphBuilder;
+
+  constructor(extensions: readonly TrainingExtension[], stateful: StatefulBuilder) {
+    this.#builder = stateful.builder;
+    this.#extensions = extensions.map((extension) => {
+      const slots = (extension.slots ?? []).map(
+        ({ name, initial }) => [name, stateful.slot(extensionSlot(extension.name, name), initial)] as const,
+      );
+      return { extension, slots: Object.fromEntries(slots) };
+    });
+  }
+
+  reviseForward(graph: Graph): Graph {
+    return this.#extensions.reduce((current, { extension }) => extension.transformForward?.(current) ?? current, graph);
+  }
+
+  reviseWeight(parameter: Parameter, value: Value): Value {
+    return this.#revise(parameter, value, (extension, weight) => extension.transformWeight?.(weight));
+  }
+
+  reviseUpdate(parameter: Parameter, value: Value): Value {
+    return this.#revise(parameter, value, (extension, weight) => extension.transformUpdate?.(weight));
+  }
+
+  extraLosses(context: {
+    readonly inputs: Values;
+    readonly outputs: Values;
+    readonly targets: Values;
+  }): readonly Value[] {
+    return this.#extensions.flatMap(({ extension, slots }) => {
+      const extra = extension.extraLoss?.({ builder: this.#builder, slots, ...context });
+      return extra === undefined ? [] : [extra];
+    });
+  }
+
+  #revise(
+    parameter: Parameter,
+    value: Value,
+    revise: (extension: TrainingExtension, weight: ExtendedWeight) => Value | undefined,
+  ): Value {
+    const builder = this.#builder;
+    return this.#extensions.reduce(
+      (current, { extension, slots }) => revise(extension, { builder, parameter, value: current, slots }) ?? current,
+      value,
+    );
+  }
+}
