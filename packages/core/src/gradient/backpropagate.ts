@@ -104,6 +104,7 @@ interface GradientRequest {
 }
 
 function gradientContext({ builder, node, outputGradients, influenced }: GradientRequest): GradientContext<object> {
+  const captured = valuesReadBy(node).slice(node.inputs.filter((input) => input !== undefined).length);
   return {
     builder,
     inputs: node.inputs,
@@ -122,7 +123,7 @@ function gradientContext({ builder, node, outputGradients, influenced }: Gradien
       });
     },
     needs(index: number): boolean {
-      const value = node.inputs[index];
+      const value = index < node.inputs.length ? node.inputs[index] : captured[index - node.inputs.length];
       return value !== undefined && influenced.has(value);
     },
   };

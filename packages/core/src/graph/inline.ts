@@ -1,4 +1,5 @@
-import type { Attributes, AttributeValue, Graph, Node, Value } from './graph.js';
+import { bodyInputTypes, type ScanAttributes, scanLayout } from '../ops/scan-layout.js';
+import type { Attributes, AttributeValue, Graph, Node, Value, ValueType } from './graph.js';
 import { isGraph } from './graph.js';
 import type { GraphBuilder } from './graph-builder.js';
 
@@ -62,7 +63,10 @@ export function copyNode(
   resolve: (value: Value) => Value,
   options: InlineOptions = {},
 ): readonly Value[] {
-  const attributes = mapSubgraphs(node.attributes, (graph) => copySubgraph(builder, graph, resolve, options));
+  const inputTypes = scanBodyTypes(node, inputs);
+  const attributes = mapSubgraphs(node.attributes, (graph) =>
+    copySubgraph(builder, graph, { resolve, inputTypes, ...options }),
+  );
   const keepNames = options.keepNames ?? true;
   const names = keepNames
     ? { nodeName: node.name, ...(node.outputs[0] === undefined ? {} : { name: node.outputs[0].name }) }
@@ -70,15 +74,30 @@ export function copyNode(
   return builder.anyNode({ ...node, inputs, attributes }, node.outputs, names);
 }
 
-function copySubgraph(
-  builder: GraphBuilder,
-  graph: Graph,
-  resolve: (value: Value) => Value,
-  options: InlineOptions,
-): Graph {
+/** Types that a `Scan` gives its body, which may be more precise than those declared; other bodies keep their own. */
+function scanBodyTypes(node: Node, inputs: readonly (Value | undefined)[]): readonly ValueType[] {
+  if (node.op !== 'Scan' || node.domain !== '') return [];
+  const attributes = node.attributes as unknown as ScanAttributes;
+  const sequences = inputs.slice(inputs.length - attributes.num_scan_inputs) as readonly Value[];
+  const layout = scanLayout(
+    attributes,
+    sequences.map(({ shape }) => shape.length),
+  );
+  return bodyInputTypes(inputs as readonly Value[], layout);
+}
+
+interface SubgraphCopy extends InlineOptions {
+  readonly resolve: (value: Value) => Value;
+  readonly inputTypes: readonly ValueType[];
+}
+
+function copySubgraph(builder: GraphBuilder, graph: Graph, options: SubgraphCopy): Graph {
+  const { resolve, inputTypes } = options;
   return builder.subgraph(graph.name, (inner) => {
     const bindings: Bindings = new Map();
-    for (const input of graph.inputs) bindings.set(input, inner.input(input.name, input.dtype, input.shape));
+    for (const [index, input] of graph.inputs.entries()) {
+      bindings.set(input, inner.input(input.name, input.dtype, (inputTypes[index] ?? input).shape));
+    }
     const own = ownValues(graph);
     const lookup: Bindings = new ForwardingMap(bindings, (value) => (own.has(value) ? undefined : resolve(value)));
     const outputs = inlineGraph(inner, graph, lookup, options);

@@ -49,7 +49,10 @@ export interface GradientContext<A> {
   /** Cotangent of output 0, as zeros if it has none. */
   readonly outputGradient: Value;
   input(index: number): Value;
-  /** Whether anyone needs the gradient of this input; a rule may skip work when not. */
+  /**
+   * Whether anyone needs the gradient of this input; a rule may skip work when not. Values that subgraphs capture follow the
+   * inputs, in the order of `valuesReadBy`.
+   */
   needs(index: number): boolean;
 }
 

@@ -213,7 +213,7 @@ function classAt(weights: Float64Array, target: number): number {
 function checkDropoutInputs(context: InferContext<object>): void {
   for (const index of [1, 2]) {
     const value = context.inputs[index];
-    if (value !== undefined && value.shape.some((extent) => extent !== 1)) {
+    if (value?.shape.some((extent) => extent !== 1)) {
       context.fail(`input ${index} has shape ${formatShape(value.shape)}; a scalar is needed`, { given: value.shape });
     }
   }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { addDimensions, type Dimension, floorDivideDimensions, multiplyDimensions } from './shape.js';
 
 /** Value of an extent's expression for a binding of its symbols. */
-function valueOf(extent: Dimension, binding: { readonly [symbol: string]: number }): number {
+function numberOf(extent: Dimension, binding: { readonly [symbol: string]: number }): number {
   const text = String(extent).replace(/floor\(/g, 'Math.floor(');
   return Number(new Function(...Object.keys(binding), `return ${text}`)(...Object.values(binding)));
 }
@@ -30,12 +30,12 @@ test.each([
   for (const a of extents) {
     for (const b of extents) {
       const once = combine(a, b);
-      expect(valueOf(once, binding), `${a}, ${b} → ${once}`).toBe(apply(valueOf(a, binding), valueOf(b, binding)));
+      expect(numberOf(once, binding), `${a}, ${b} → ${once}`).toBe(apply(numberOf(a, binding), numberOf(b, binding)));
       for (const c of extents) {
         const twice = multiplyDimensions(once, c);
-        expect(valueOf(twice, binding), `${twice}`).toBe(valueOf(once, binding) * valueOf(c, binding));
+        expect(numberOf(twice, binding), `${twice}`).toBe(numberOf(once, binding) * numberOf(c, binding));
         const sum = addDimensions(c, once);
-        expect(valueOf(sum, binding), `${sum}`).toBe(valueOf(once, binding) + valueOf(c, binding));
+        expect(numberOf(sum, binding), `${sum}`).toBe(numberOf(once, binding) + numberOf(c, binding));
       }
     }
   }
@@ -44,10 +44,10 @@ test.each([
 test('floorDivideDimensions means what the numbers do', () => {
   for (const a of extents) {
     for (const b of extents) {
-      if (valueOf(b, binding) === 0) continue;
+      if (numberOf(b, binding) === 0) continue;
       const quotient = floorDivideDimensions(a, b);
-      expect(valueOf(quotient, binding), `${a} / ${b} → ${quotient}`).toBe(
-        Math.floor(valueOf(a, binding) / valueOf(b, binding)),
+      expect(numberOf(quotient, binding), `${a} / ${b} → ${quotient}`).toBe(
+        Math.floor(numberOf(a, binding) / numberOf(b, binding)),
       );
     }
   }
