@@ -120,7 +120,7 @@ function drawLegend({ training, validation }: Chart): string {
     ['validation', validation],
   ] as const) {
     const value = values?.findLast((candidate) => candidate !== null);
-    if (value !== undefined && value !== null) entries.push({ kind, label: `${kind} ${readableNumber(value)}` });
+    if (value !== undefined && value !== null) entries.push({ kind, label: `${validation === undefined ? 'last' : kind} ${readableNumber(value)}` });
   }
   let at = 0;
   return entries
@@ -157,7 +157,7 @@ function drawSeries(values: readonly (number | null)[], { epochs, x, y, kind, na
     const [cx, cy] = at.split(' ');
     const hint = `epoch ${epoch}, ${kind} ${name}: ${readableNumber(value)}`;
     // Few epochs show their dots; many only where the mouse finds them.
-    const look = values.length <= 30 ? `class="dot ${kind}" r="3.5"` : 'fill="transparent" r="6"';
+    const look = values.length <= 15 ? `class="dot ${kind}" r="3"` : 'fill="transparent" r="6"';
     dots.push(`<circle ${look} cx="${cx}" cy="${cy}"><title>${escapeText(hint)}</title></circle>`);
   });
   return `<path class="line ${kind}" d="${path}"/>${dots.join('')}`;
