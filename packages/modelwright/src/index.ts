@@ -1,1 +1,9 @@
-export {};
+export * from '@modelwright/core';
+export * from '@modelwright/models';
+export * from '@modelwright/onnx';
+export { type ReadFileOptions, readOnnxFile, type WriteFileOptions, writeOnnxFile } from '@modelwright/onnx/file';
+export * from '@modelwright/training';
+export type { BackendConfiguration } from './backend/backend-configuration.js';
+export { type Configuration, defineConfig } from './backend/configuration-file.js';
+export { includedBackends, loadBackend } from './backend/load-backend.js';
+export { type LoadModelOptions, loadModel, saveModel } from './load-model.js';

@@ -8,7 +8,7 @@ import { type CommandResult, dim, note, type OutputOptions, runCommand } from '.
 import { renderTable } from '../cli/table.js';
 import { backendForCommand, labelOf } from '../model/choose-backend.js';
 import { type Measurement, measure } from '../model/measure.js';
-import { openModel } from '../model/open-model.js';
+import { openGraph } from '../model/open-model.js';
 import { bindShape, type Extents, randomInputs } from '../model/random-inputs.js';
 
 interface BenchOptions extends OutputOptions {
@@ -66,7 +66,7 @@ export function addBenchCommand(program: Command): void {
 }
 
 async function bench(file: string, options: BenchOptions): Promise<CommandResult> {
-  const { model } = await openModel(file);
+  const model = await openGraph(file);
   const extents = { ...batchExtents(model, options.batch), ...options.dim };
   const inputs = randomInputs(model.graph.inputs, extents);
   const results: (BenchResult | FailedBench)[] = [];

@@ -24,7 +24,7 @@ import type { PixelOptions } from '../files/png.js';
 import { type NamedType, readTensorFile, writeTensorFile } from '../files/tensor-files.js';
 import { backendForCommand, labelOf } from '../model/choose-backend.js';
 import { fitInput, stackBatches } from '../model/fit-input.js';
-import { openModel } from '../model/open-model.js';
+import { openGraph } from '../model/open-model.js';
 import { type Extents, randomInputs } from '../model/random-inputs.js';
 
 interface RunOptions extends OutputOptions, PixelOptions {
@@ -74,7 +74,7 @@ export function addRunCommand(program: Command): void {
 }
 
 async function run(file: string, options: RunOptions): Promise<CommandResult> {
-  const { model } = await openModel(file);
+  const model = await openGraph(file);
   const inputs = await gatherInputs(model, options);
   const { backend, notes } = await backendForCommand(options.backend);
   notes.forEach(note);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Model, ModelwrightError } from '@modelwright/core';
-import { readOnnx, readOnnxHeader } from '@modelwright/onnx';
+import { readOnnxHeader } from '@modelwright/onnx';
+import { readOnnxFile } from '@modelwright/onnx/file';
 import { reasonOf } from '../files/tensor-files.js';
 
 /** What `inspect` tells of the file itself. */
@@ -27,17 +28,20 @@ export interface OpenedModel {
  * @throws {@link ModelwrightError} `file-unreadable`, `invalid-model`, `unsupported-version`, …
  */
 export async function openModel(path: string): Promise<OpenedModel> {
-  const bytes = await readBytes(path);
+  const model = await openGraph(path);
+  const bytes = await readFile(path);
   const { irVersion, opsets, producerName, producerVersion } = readOnnxHeader(bytes, path);
-  const model = readOnnx(bytes, { file: path });
   const producer = `${producerName} ${producerVersion}`.trim();
   return { model, file: { path, sizeBytes: bytes.length, irVersion, opsets, producer, metadata: model.metadata } };
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+/** Reads a model where only its graph is wanted. */
+export async function openGraph(path: string): Promise<Model> {
   try {
-    return await readFile(path);
-  } catch (cause) {
+    return await readOnnxFile(path);
+  } catch (error) {
+    const cause = error instanceof ModelwrightError ? error.details.cause : undefined;
+    if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT') throw error;
     throw new ModelwrightError('file-unreadable', `cannot read '${path}': ${reasonOf(cause)}`, { file: path, cause });
   }
 }
