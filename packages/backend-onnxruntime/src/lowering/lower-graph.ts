@@ -13,6 +13,7 @@ import {
 } from '@modelwright/core';
 import type { Lowering, Rewrite } from './lowering.js';
 import { loweringTable } from './lowering-table.js';
+import { widenNode } from './widening.js';
 
 /** A chain of rewrites longer than this goes in circles. */
 const deepestRewrite = 12;
@@ -57,7 +58,7 @@ interface Request {
 function lowerNode({ node, inputs, builder, notes, isFirst }: Request): readonly Value[] | undefined {
   if (!isOpName(node.op, node.domain)) return undefined;
   const lowering = loweringTable[node.op] as Lowering<OpName>;
-  if (lowering === 'direct') return undefined;
+  if (lowering === 'direct') return widenNode(node, inputs, builder);
   if (typeof lowering === 'function') {
     // What a rewrite made out of the op itself (a pooling with indices) must not be rewritten again.
     if (!isFirst && loweringKeepsOp.has(node.op)) return undefined;

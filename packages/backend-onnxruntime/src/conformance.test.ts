@@ -1,0 +1,63 @@
+import {
+  createReferenceBackend,
+  type Graph,
+  isModelwrightError,
+  statelessProgram,
+  type Tensor,
+  type TensorMap,
+} from '@modelwright/core';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  caseGraph,
+  differenceOf,
+  gradientCaseGraph,
+  type OpCase,
+  opCases,
+  toleranceFor,
+} from '../../core/src/cases/index.js';
+import { createBackend } from './backend.js';
+import { knownLimits } from './known-limits.js';
+
+const runtime = createBackend();
+const reference = createReferenceBackend();
+afterAll(async () => (await runtime).dispose());
+
+/** Random ops agree in distribution only. */
+const isRandom = ({ op }: OpCase): boolean => /^(Random|Bernoulli|Multinomial|Dropout)/.test(op);
+
+async function difference(opCase: OpCase, graph: Graph, inputs: TensorMap): Promise<string | undefined> {
+  const expected = await (await reference.compile(statelessProgram(graph))).run(inputs);
+  const executable = await (await runtime).compile(statelessProgram(graph), { name: opCase.id, debug: true });
+  const actual = await executable.run(inputs);
+  await executable.dispose();
+  for (const [name, tensor] of Object.entries(expected)) {
+    const tolerance = toleranceFor(tensor.dtype, opCase.accumulation);
+    const { relative = 0, absolute = 0 } = opCase.tolerance ?? {};
+    const wide = { relative: Math.max(tolerance.relative, relative), absolute: Math.max(tolerance.absolute, absolute) };
+    const found = differenceOf(actual[name] as Tensor, tensor, wide);
+    if (found !== undefined) return `${name}: ${found}`;
+  }
+  return undefined;
+}
+
+const forward = opCases.filter((opCase) => !isRandom(opCase));
+
+describe('ops equal the reference', () => {
+  it.each(forward.map((opCase) => [opCase.id, opCase] as const))('%s', async (id, opCase) => {
+    const { graph, inputs } = caseGraph(opCase);
+    const reason = knownLimits[id];
+    const found = difference(opCase, graph, inputs);
+    if (reason === undefined) return expect(await found).toBeUndefined();
+    // What is listed must fail, by a typed error or by its numbers; when it starts to work, the list has to shrink.
+    const failure = await found.catch((error: unknown) => isModelwrightError(error) || Promise.reject(error));
+    return expect(failure, `${id} works now, though: ${reason}`).toBeDefined();
+  });
+});
+
+describe('gradients of ops equal the reference', () => {
+  const differentiable = forward.filter((opCase) => opCase.differentiable !== undefined && !(opCase.id in knownLimits));
+  it.each(differentiable.map((opCase) => [opCase.id, opCase] as const))('%s', async (_id, opCase) => {
+    const { graph, inputs } = gradientCaseGraph(opCase);
+    expect(await difference(opCase, graph, inputs)).toBeUndefined();
+  });
+});

@@ -1,0 +1,36 @@
+import { type DType, type GraphBuilder, type Node, onnxDataType, type Value } from '@modelwright/core';
+
+/**
+ * Element types that ONNX Runtime's CPU provider lacks for an op, and the wider one in which it computes the same values. The runtime widens
+ * float16 by itself.
+ */
+export const widening: { readonly [op: string]: { readonly [D in DType]?: DType } } = {
+  Min: { int16: 'int32', uint16: 'int32' },
+  Max: { int16: 'int32', uint16: 'int32' },
+};
+
+/**
+ * Computes a node in a wider type: inputs of the narrow type are cast up, outputs back down.
+ *
+ * @returns `undefined` for a node that needs none.
+ */
+export function widenNode(
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  builder: GraphBuilder,
+): readonly Value[] | undefined {
+  const rules = widening[node.op];
+  const narrow = inputs.find((input) => input !== undefined && rules?.[input.dtype] !== undefined)?.dtype;
+  const wide = narrow === undefined ? undefined : rules?.[narrow];
+  if (narrow === undefined || wide === undefined) return undefined;
+  const cast = (value: Value, dtype: DType): Value => builder.op('Cast', [value], { to: onnxDataType(dtype) });
+  return builder.scoped({ name: node.name }, () => {
+    const widened = inputs.map((input) => (input?.dtype === narrow ? cast(input, wide) : input));
+    const types = node.outputs.map(({ dtype, shape }) => ({ dtype: dtype === narrow ? wide : dtype, shape }));
+    const results = builder.anyNode({ ...node, inputs: widened }, types);
+    return results.map((result, index) => {
+      const wanted = node.outputs[index]?.dtype ?? result.dtype;
+      return result.dtype === wanted ? result : cast(result, wanted);
+    });
+  });
+}
