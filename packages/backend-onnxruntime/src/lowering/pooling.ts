@@ -1,4 +1,4 @@
-import { concreteShape, isConcrete, type OpAttributes, type Value, zeros } from '@modelwright/core';
+import { concreteShape, isConcrete, type OpAttributes, type Shape, type Value, zeros } from '@modelwright/core';
 import type { Rewrite } from './lowering.js';
 
 /**
@@ -20,7 +20,7 @@ export const maxPoolGradient: Rewrite<'MaxPoolGradient'> = ({ builder, input, at
   if (x.dtype !== 'float32' || !isConcrete(x.shape)) return undefined;
   const indices = notes.get(y) ?? (builder.node('MaxPool', [x], attributes, { outputs: 2 })[1] as Value);
   const shape = concreteShape(x.shape, `'${x.name}'`);
-  if (!overlaps(attributes)) {
+  if (!overlaps(attributes) && !reachesOver(attributes, y.shape, shape)) {
     const { kernel_shape, strides } = attributes;
     const window = { kernel_shape, strides: strides ?? kernel_shape.map(() => 1) };
     return [builder.op('MaxUnpool', [dy, indices, builder.integers(shape)], window)];
@@ -32,6 +32,17 @@ export const maxPoolGradient: Rewrite<'MaxPoolGradient'> = ({ builder, input, at
   const sum = builder.op('ScatterElements', [target, places, updates], { axis: 0, reduction: 'add' });
   return [builder.op('Reshape', [sum, builder.integers(shape)])];
 };
+
+/** Whether the last window stands partly outside, which `MaxUnpool` does not take. */
+function reachesOver(
+  { kernel_shape: kernel, strides }: OpAttributes['MaxPoolGradient'],
+  pooled: Shape,
+  shape: readonly number[],
+): boolean {
+  return kernel.some(
+    (size, axis) => ((pooled[axis + 2] as number) - 1) * (strides?.[axis] ?? 1) + size > (shape[axis + 2] as number),
+  );
+}
 
 function overlaps({ kernel_shape: kernel, strides, dilations }: OpAttributes['MaxPoolGradient']): boolean {
   return kernel.some((size, axis) => {
