@@ -1,10 +1,11 @@
 import type { Value, ValueType } from '../graph/graph.js';
 import { modelwrightDomain } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
+import { castTo } from '../graph/shape-ops.js';
 import { isFloat } from '../tensor/dtype.js';
 import { compatibleShape, concreteShape, type Dimension, formatShape } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
-import { alongChannels, castTo, sumToChannels } from './channel-nodes.js';
+import { alongChannels, sumToChannels } from './channel-nodes.js';
 import type { DecomposeContext, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import type { NormalizationAttributes } from './normalization.js';
 import { between, exactly, requireFloat } from './rules.js';

@@ -1,13 +1,6 @@
 import type { Value } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
-import type { DType } from '../tensor/dtype.js';
-import { onnxDataType } from '../tensor/onnx-data-type.js';
 import { isConcrete, sameShape } from '../tensor/shape.js';
-
-/** `value` as `dtype`; itself if it is that already. */
-export function castTo(builder: GraphBuilder, value: Value, dtype: DType): Value {
-  return value.dtype === dtype ? value : builder.op('Cast', [value], { to: onnxDataType(dtype) });
-}
 
 /** A vector of one number a channel, shaped so that it broadcasts against `[batch, channels, …]`. */
 export function alongChannels(builder: GraphBuilder, vector: Value, like: Value): Value {

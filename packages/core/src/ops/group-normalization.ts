@@ -1,10 +1,11 @@
 import type { Value, ValueType } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
+import { castTo } from '../graph/shape-ops.js';
 import type { DType } from '../tensor/dtype.js';
 import { dtypeOfOnnx } from '../tensor/onnx-data-type.js';
 import { compatibleShape, concreteShape, type Dimension, formatShape } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
-import { alongChannels, castTo, reshapeLike, sumToChannels } from './channel-nodes.js';
+import { alongChannels, reshapeLike, sumToChannels } from './channel-nodes.js';
 import type { DecomposeContext, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import type { NormalizationAttributes } from './normalization.js';
 import { exactly, requireFloat } from './rules.js';

@@ -1,10 +1,10 @@
 import type { Value, ValueType } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
+import { castTo } from '../graph/shape-ops.js';
 import type { DType } from '../tensor/dtype.js';
 import { dtypeOfOnnx } from '../tensor/onnx-data-type.js';
 import { broadcastShapes, compatibleShape, concreteShape, formatShape, normalizeAxis } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
-import { castTo } from './channel-nodes.js';
 import type { DecomposeContext, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import type { NormalizationAttributes } from './normalization.js';
 import { between, exactly, forEachBroadcast, requireFloat } from './rules.js';

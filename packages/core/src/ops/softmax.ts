@@ -1,8 +1,8 @@
 import type { Value, ValueType } from '../graph/graph.js';
+import { castTo } from '../graph/shape-ops.js';
 import { isFloat } from '../tensor/dtype.js';
 import { normalizeAxis } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, type Tensor, tensor, toNumbers } from '../tensor/tensor.js';
-import { castTo } from './channel-nodes.js';
 import type { DecomposeContext, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import type { NormalizationAttributes } from './normalization.js';
 import { exactly, sameAsFloatInput } from './rules.js';
