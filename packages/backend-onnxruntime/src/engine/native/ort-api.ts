@@ -1,5 +1,5 @@
 import { type ErrorCode, ModelwrightError } from '@modelwright/core';
-import type { Koffi, NativeArgument, NativeFunction } from './koffi.js';
+import type { Koffi, KoffiLibrary, NativeArgument, NativeFunction } from './koffi.js';
 import { type OrtFunction, ortApiVersion, ortSlots, ortTableLength } from './ort-slots.js';
 
 const kinds: Readonly<Record<string, string>> = {
@@ -33,12 +33,15 @@ export class OrtApi {
   readonly scratch: BigUint64Array = new BigUint64Array(scratchLength);
   readonly scratchAddress: bigint;
   readonly #koffi: Koffi;
+  /** koffi unloads a library that nothing refers to, and with it the code behind {@link functions}. */
+  readonly library: KoffiLibrary;
   held: readonly unknown[] = [];
 
   constructor(koffi: Koffi, libraryPath: string) {
     this.#koffi = koffi;
     this.scratchAddress = koffi.address(this.scratch);
-    const { table, version } = readTable(koffi, libraryPath);
+    this.library = koffi.load(libraryPath);
+    const { table, version } = readTable(koffi, this.library);
     this.version = version;
     this.functions = Object.fromEntries(
       Object.entries(ortSlots).map(([name, [position, result, parameters]]) => {
@@ -126,8 +129,8 @@ export function toRuntimeError(message: string, code?: number): ModelwrightError
   return new ModelwrightError(kind, `ONNX Runtime: ${message}`);
 }
 
-function readTable(koffi: Koffi, libraryPath: string): { table: BigUint64Array; version: string } {
-  const base = koffi.load(libraryPath).func('OrtGetApiBase', 'void *', [])() as bigint;
+function readTable(koffi: Koffi, library: KoffiLibrary): { table: BigUint64Array; version: string } {
+  const base = library.func('OrtGetApiBase', 'void *', [])() as bigint;
   const [getApi, getVersion] = new BigUint64Array(koffi.view(base, 16)) as unknown as [bigint, bigint];
   const version = String(koffi.decode(getVersion, koffi.proto('const char *', []))());
   const api = koffi.decode(getApi, koffi.proto('void *', ['uint32_t']))(ortApiVersion);
