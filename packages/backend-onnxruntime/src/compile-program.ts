@@ -1,10 +1,12 @@
-import { type CompileOptions, ModelwrightError, type Program, type Value, verify } from '@modelwright/core';
+import { type CompileOptions, type Graph, ModelwrightError, type Program, type Value, verify } from '@modelwright/core';
 import { writeOnnx } from '@modelwright/onnx';
 import { isElementType } from './engine/element-type.js';
 import type { Engine, SessionOptions } from './engine/engine.js';
 import { OrtExecutable } from './executable/ort-executable.js';
 import { RuntimeGraph } from './executable/runtime-graph.js';
 import { UpdatePasses } from './executable/update-passes.js';
+import { blockConvolutions, hasCarriedWeights } from './lowering/blocked/block-convolutions.js';
+import { probeBlock } from './lowering/blocked/probe-block.js';
 import { lowerGraph } from './lowering/lower-graph.js';
 import { HostMemory, type Region, type RegionType, regionBytes } from './memory/host-memory.js';
 import { StateStore } from './memory/state-store.js';
@@ -27,7 +29,7 @@ export async function compileProgram(
   checkBorder(program);
   const store = sharedStoreOf(options) ?? createStore(program, context);
   const split = splitWithin(program, store, context.onHost);
-  const lowered = lowerGraph(split.graph);
+  const lowered = await lower(split.graph, context.engine);
   if (options.debug) verify(lowered);
   const runtime = await load(lowered, split, context);
   store.attach(program.state);
@@ -38,6 +40,15 @@ export async function compileProgram(
     context.onClosed(executable),
   );
   return executable;
+}
+
+/** Convolutions whose weights change from run to run take the runtime's blocked layout, which it gives constant ones by itself. */
+async function lower(graph: Graph, engine: Engine): Promise<Graph> {
+  if (!hasCarriedWeights(graph)) return lowerGraph(graph);
+  const block = await probeBlock(engine);
+  if (block === undefined) return lowerGraph(graph);
+  // Before lowering for weight gradients, after it for the convolutions that input gradients become.
+  return blockConvolutions(lowerGraph(blockConvolutions(graph, block)), block);
 }
 
 /** What enters or leaves must have an array in JavaScript; int4 may only live inside. */
