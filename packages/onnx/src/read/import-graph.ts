@@ -100,8 +100,10 @@ export class GraphImporter {
 
   #importInputs(inputTypes: InputTypes): void {
     // Until IR 4 every initializer had to be listed as an input too; what has a value is a constant here.
+    const constants = new Set(this.builder.build().constants.keys());
     this.#proto.input.forEach((info, index) => {
-      if (this.values.hasOwn(this.#names.valueName(info.name))) return;
+      const existing = this.values.find(this.#names.valueName(info.name));
+      if (existing !== undefined && constants.has(existing)) return;
       if (info.name === '') throw invalidModel(`input ${index} of graph '${this.#proto.name}' has no name`);
       const { dtype, shape } = this.#inputType(info, inputTypes.shapes?.[info.name], inputTypes.types?.[index]);
       this.#define(info.name, (name) => this.builder.input(name, dtype, shape));

@@ -40,13 +40,13 @@ export function decodeAttribute(proto: AttributeProto, names: NameScope, file: F
   const text = new TextDecoder();
   switch (proto.type === Type.UNDEFINED ? guessType(proto) : proto.type) {
     case Type.FLOAT:
-      return { kind: 'float', value: proto.f };
+      return { kind: 'float', value: shortestFloat(proto.f) };
     case Type.INT:
       return { kind: 'int', value: decodeInteger(proto.i, what) };
     case Type.STRING:
       return { kind: 'string', value: text.decode(proto.s) };
     case Type.FLOATS:
-      return { kind: 'floats', value: proto.floats };
+      return { kind: 'floats', value: proto.floats.map(shortestFloat) };
     case Type.INTS:
       return { kind: 'ints', value: proto.ints.map((value) => decodeInteger(value, what)) };
     case Type.STRINGS:
@@ -86,4 +86,17 @@ function decodeInteger(value: bigint, what: string): number {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
   throw invalidModel(`${what} is ${value}, which is not exactly representable`, { given: String(value) });
+}
+
+/**
+ * The number a writer most likely had in mind: the shortest decimal that rounds to this float32, so that an epsilon of
+ * 0.001 is read as 0.001 again.
+ */
+export function shortestFloat(value: number): number {
+  if (Number.isInteger(value) || !Number.isFinite(value)) return value;
+  for (let digits = 1; digits < 9; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === value) return candidate;
+  }
+  return value;
 }

@@ -135,16 +135,6 @@ const poolingDilations: Rule = (node, context) => {
   return without(node, 'dilations');
 };
 
-const gridSampleModes: Rule = (node, context) => {
-  if (node.inputs[0]?.shape.length !== 4) return refuse(node, context, 'only images of two dimensions');
-  const mode = node.attributes['mode']?.value ?? 'linear';
-  const old = new Map<unknown, string>([
-    ['linear', 'bilinear'],
-    ['cubic', 'bicubic'],
-  ]).get(mode);
-  return old === undefined ? node : withAttribute(node, 'mode', 'string', old);
-};
-
 const blockQuantization: Rule = (node, context) => {
   for (const name of ['block_size', 'output_dtype']) {
     if (node.attributes[name] !== undefined) refuse(node, context, `attribute '${name}' came with opset 21`);
@@ -164,7 +154,6 @@ const downConversions: readonly DownConversion[] = [
   { op: 'ScatterElements', since: 18, convert: scatterReductions },
   { op: 'ScatterND', since: 18, convert: scatterReductions },
   { op: 'AveragePool', since: 19, convert: poolingDilations },
-  { op: 'GridSample', since: 20, convert: gridSampleModes },
   { op: 'QuantizeLinear', since: 21, convert: blockQuantization },
   { op: 'DequantizeLinear', since: 21, convert: blockQuantization },
 ];
