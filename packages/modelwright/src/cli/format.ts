@@ -22,3 +22,11 @@ export function formatMilliseconds(milliseconds: number): string {
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+const longestExtent = 24;
+
+/** `[batch, 3, 28, 28]`; an expression over symbols that would fill the line becomes `…`. */
+export function formatExtents(shape: readonly (number | string)[]): string {
+  const shown = shape.map((extent) => (String(extent).length > longestExtent ? '…' : String(extent)));
+  return `[${shown.join(', ')}]`;
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatCount, formatMilliseconds, plural } from './format.js';
+import { formatBytes, formatCount, formatExtents, formatMilliseconds, plural } from './format.js';
 import { indent, renderTable } from './table.js';
 
 test('columns line up, whatever color their cells have', () => {
@@ -43,4 +43,9 @@ test.each([
 
 test('counts', () => {
   expect([formatCount(421642), plural(1, 'node'), plural(2, 'node')]).toEqual(['421,642', '1 node', '2 nodes']);
+});
+
+test('extents', () => {
+  expect(formatExtents(['batch', 3, 28])).toBe('[batch, 3, 28]');
+  expect(formatExtents([`floor(${'x'.repeat(40)}/2)`, 4])).toBe('[…, 4]');
 });

@@ -1,7 +1,7 @@
 import { isModelwrightError, type Model, print } from '@modelwright/core';
 import type { Command } from 'commander';
 import { chooseBackend, includedBackends, loadBackend } from '../backend/load-backend.js';
-import { formatBytes, formatCount, plural } from '../cli/format.js';
+import { formatBytes, formatCount, formatExtents, plural } from '../cli/format.js';
 import { collectNames } from '../cli/option-values.js';
 import { bold, type CommandResult, dim, type OutputOptions, runCommand } from '../cli/output.js';
 import { indent, renderTable } from '../cli/table.js';
@@ -96,7 +96,9 @@ async function reportBackend(model: Model, name: string): Promise<BackendReport>
     await backend.dispose();
     return { backend: labelOf(backend), available: true, runs, reasons: obstacles };
   } catch (error) {
-    if (!isModelwrightError(error, 'backend-unavailable')) throw error;
+    const expected =
+      isModelwrightError(error, 'backend-unavailable') || isModelwrightError(error, 'invalid-configuration');
+    if (!expected) throw error;
     const reasons = [error.message, ...(error.details.hint ? [error.details.hint] : [])];
     return { backend: name, available: false, runs: false, reasons };
   }
@@ -143,7 +145,7 @@ function renderSignature({ inputs, outputs }: ModelDescription): string {
   const row = (what: string, { name, dtype, shape }: TypeDescription, index: number): string[] => [
     index === 0 ? bold(what) : '',
     name,
-    `${dtype} [${shape.join(', ')}]`,
+    `${dtype} ${formatExtents(shape)}`,
   ];
   const rows = [
     ...inputs.map((each, at) => row('inputs', each, at)),
@@ -165,7 +167,7 @@ function renderLayers(model: Model): string {
   const counts = new Map(model.parameters.map(({ name, value }) => [name, value.shape]));
   const rows = model.layers.map(({ name, kind, outputShape, parameters }) => {
     const total = parameters.reduce((sum, parameter) => sum + elements(counts.get(parameter)), 0);
-    return [name, kind, `[${outputShape.join(', ')}]`, total === 0 ? '' : formatCount(total)];
+    return [name, kind, formatExtents(outputShape), total === 0 ? '' : formatCount(total)];
   });
   return renderTable(
     [{ heading: 'name' }, { heading: 'kind' }, { heading: 'output' }, { heading: 'parameters', align: 'right' }],
@@ -180,7 +182,7 @@ function elements(shape: readonly (number | string)[] | undefined): number {
 function renderWeights(model: Model): string {
   const rows = describeWeights(model).map(({ name, dtype, shape, sizeBytes }) => [
     name,
-    `${dtype} [${shape.join(', ')}]`,
+    `${dtype} ${formatExtents(shape)}`,
     formatBytes(sizeBytes),
   ]);
   return renderTable([{ heading: '' }, { heading: '' }, { heading: '', align: 'right' }], rows);
@@ -200,7 +202,7 @@ function renderNodes(model: Model): string {
     op,
     name,
     inputs.join(', '),
-    outputs.map(({ name: output, dtype, shape }) => `${output}: ${dtype} [${shape.join(', ')}]`).join(', '),
+    outputs.map(({ name: output, dtype, shape }) => `${output}: ${dtype} ${formatExtents(shape)}`).join(', '),
   ]);
   return renderTable([{ heading: 'op' }, { heading: 'name' }, { heading: 'inputs' }, { heading: 'outputs' }], rows);
 }

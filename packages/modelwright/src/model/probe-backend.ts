@@ -83,8 +83,8 @@ function probeProgram(): Program {
 }
 
 function detailOf(backend: Backend): string | undefined {
-  const { engine, version } = backend as { engine?: unknown; version?: unknown };
-  const parts = [engine, version].filter((part): part is string => typeof part === 'string');
+  const { engine, runtimeVersion } = backend as { engine?: unknown; runtimeVersion?: unknown };
+  const parts = [engine, runtimeVersion].filter((part): part is string => typeof part === 'string');
   return parts.length === 0 ? undefined : parts.join(' ');
 }
 
