@@ -102,13 +102,11 @@ export const elementwise: OpFamily<ElementwiseAttributes> = {
     evaluate: ({ input }) => [
       arithmeticUnary(input(0), { float: Math.sign, bigint: (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n) }),
     ],
-    // WebGPU has no Sign: (x > 0) − (x < 0)
+    // WebGPU has no Sign. Zeros and NaN stand for themselves.
     decompose: ({ builder, input }) => {
+      const f = new Algebra(builder);
       const x = input(0);
-      const [positive, negative] = (['Greater', 'Less'] as const).map((op) =>
-        builder.op('Cast', [builder.op(op, [x, builder.scalar(0, x.dtype)])], { to: onnxDataType(x.dtype) }),
-      );
-      return [builder.op('Sub', [positive, negative])];
+      return [f.where(f.greater(x, 0), 1, f.where(f.less(x, 0), -1, x))];
     },
   },
   // d(1/x) = −dx/x²

@@ -7,8 +7,9 @@ import { arithmeticBinary } from './arithmetic.js';
 import type { EvaluateContext, GradientContext, InferContext, NoAttributes, OpFamily } from './definition.js';
 import { determinant } from './determinant.js';
 import { einsum } from './einsum.js';
-import { matrixProduct, transposeMatrix } from './matrix-product.js';
+import { matrixProduct } from './matrix-product.js';
 import { between, exactly, requireNumeric, requireRank, requireSameDType } from './rules.js';
+import { transposeTensor } from './strided-copy.js';
 
 /** Attributes of the linear algebra ops, by op. */
 export interface LinearAlgebraAttributes {
@@ -204,8 +205,8 @@ function gemmGradient({
 
 function evaluateGemm({ input, inputs, attributes }: EvaluateContext<GemmAttributes>): readonly Tensor[] {
   const { alpha, beta, transA, transB } = attributes;
-  const left = transA === 0 ? input(0) : transposeMatrix(input(0));
-  const right = transB === 0 ? input(1) : transposeMatrix(input(1));
+  const left = transA === 0 ? input(0) : transposeTensor(input(0), [1, 0]);
+  const right = transB === 0 ? input(1) : transposeTensor(input(1), [1, 0]);
   const product = scale(matrixProduct(left, right), alpha);
   const c = inputs[2];
   if (c === undefined || beta === 0) return [product];

@@ -1,5 +1,13 @@
 import type { NoAttributes, OpFamily } from './definition.js';
-import { pending } from './pending.js';
+import { negativeLogLikelihoodLoss, softmaxCrossEntropyLoss } from './negative-log-likelihood.js';
+import { sparseSoftmaxCrossEntropy, sparseSoftmaxCrossEntropyGradient } from './sparse-softmax-cross-entropy.js';
+
+/** Attributes of the ONNX losses. */
+export interface LikelihoodAttributes {
+  reduction: 'none' | 'mean' | 'sum';
+  /** Samples with this label count neither in the sum nor in the mean. */
+  ignore_index?: number;
+}
 
 /** Attributes of the fused losses, by op. */
 export interface LossAttributes {
@@ -7,9 +15,14 @@ export interface LossAttributes {
   SparseSoftmaxCrossEntropy: NoAttributes;
   /** Own domain: `(probabilities, labels, dloss [n])` → `dlogits = (probabilities − onehot(labels))·dloss`. */
   SparseSoftmaxCrossEntropyGradient: NoAttributes;
-  SoftmaxCrossEntropyLoss: { reduction: 'none' | 'mean' | 'sum'; ignore_index?: number };
-  NegativeLogLikelihoodLoss: { reduction: 'none' | 'mean' | 'sum'; ignore_index?: number };
+  SoftmaxCrossEntropyLoss: LikelihoodAttributes;
+  NegativeLogLikelihoodLoss: LikelihoodAttributes;
 }
 
 /** Fused losses. */
-export const loss: OpFamily<LossAttributes> = pending<LossAttributes>();
+export const loss: OpFamily<LossAttributes> = {
+  SparseSoftmaxCrossEntropy: sparseSoftmaxCrossEntropy,
+  SparseSoftmaxCrossEntropyGradient: sparseSoftmaxCrossEntropyGradient,
+  SoftmaxCrossEntropyLoss: softmaxCrossEntropyLoss,
+  NegativeLogLikelihoodLoss: negativeLogLikelihoodLoss,
+};

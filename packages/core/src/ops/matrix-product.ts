@@ -112,13 +112,3 @@ export function narrowIntegers(wide: Tensor<'int64' | 'uint64'>, like: Tensor): 
   for (let i = 0; i < data.length; i++) data[i] = Number(BigInt.asIntN(32, wide.data[i] as bigint));
   return new Tensor(like.dtype, wide.shape, data);
 }
-
-/** The matrix with its two axes exchanged. */
-export function transposeMatrix(t: Tensor): Tensor {
-  const [rows, columns] = t.shape as readonly [number, number];
-  const data = allocateData(t.dtype, t.elementCount) as unknown as unknown[];
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) data[column * rows + row] = t.data[row * columns + column];
-  }
-  return new Tensor(t.dtype, [columns, rows], data as never);
-}
