@@ -1,5 +1,17 @@
+import { activationCases } from './activation.js';
 import type { OpCase } from './case.js';
+import { comparisonCases } from './comparison.js';
+import { controlFlowCases } from './control-flow.js';
+import { convolutionCases } from './convolution.js';
+import { creationCases } from './creation.js';
 import { elementwiseCases } from './elementwise.js';
+import { indexingCases } from './indexing.js';
+import { linearAlgebraCases } from './linear-algebra.js';
+import { lossCases } from './loss.js';
+import { movementCases } from './movement.js';
+import { poolingCases } from './pooling.js';
+import { randomCases } from './random.js';
+import { reductionCases } from './reduction.js';
 
 export * from './case.js';
 export * from './case-data.js';
@@ -8,4 +20,18 @@ export * from './compare-tensors.js';
 export * from './gradient-check.js';
 
 /** Every case of every family. */
-export const opCases: readonly OpCase[] = [...elementwiseCases];
+export const opCases: readonly OpCase[] = [
+  ...elementwiseCases,
+  ...activationCases,
+  ...comparisonCases,
+  ...reductionCases,
+  ...linearAlgebraCases,
+  ...lossCases,
+  ...convolutionCases,
+  ...poolingCases,
+  ...movementCases,
+  ...indexingCases,
+  ...creationCases,
+  ...randomCases,
+  ...controlFlowCases,
+];
