@@ -23,9 +23,11 @@ try {
     .map(pack);
   for (const packed of packages) await lint(packed);
   const project = installTogether(packages);
+  checkWithoutRuntime(project);
+  addRuntime(project);
   for (const { name, folder } of packages) runExample(project, name, join(root, folder, 'README.md'));
   runExample(project, 'the root README', join(root, 'README.md'));
-  report('modelwright --help', execute('npx', ['--no', 'modelwright', '--help'], project));
+  report('modelwright doctor', modelwright(project, ['doctor', '--backend', 'onnxruntime,reference']));
 } finally {
   rmSync(workplace, { recursive: true, force: true });
 }
@@ -60,16 +62,35 @@ async function lint({ name, tarball }) {
   report(`${name}: attw`, execute(process.execPath, [attw, tarball, '--profile', 'esm-only', '--no-color'], workplace));
 }
 
-/** One empty project with every tarball and the native runtime, installed by npm without any install script. */
+/** One empty project with every tarball, installed by npm without optional packages and install scripts. */
 function installTogether(packages) {
   const project = join(workplace, 'project');
   mkdirSync(project);
   const dependencies = Object.fromEntries(packages.map(({ name, tarball }) => [name, `file:${tarball}`]));
-  dependencies['onnxruntime-node'] = '^1.30.0';
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }));
-  const npmArguments = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  report('npm install of all tarballs', execute('npm', npmArguments, project));
+  report('npm install of all tarballs', npm(project, ['install', '--omit=optional']));
   return project;
+}
+
+/** Without any native runtime the command still works, on the reference backend, and says what to install. */
+function checkWithoutRuntime(project) {
+  report('without a runtime: the reference backend works', modelwright(project, ['doctor', '--backend', 'reference']));
+  const { status, output } = modelwright(project, ['doctor']);
+  const tells = status === 4 && output.includes('npm install onnxruntime-node');
+  report('without a runtime: doctor says what to install', { status: tells ? 0 : 1, output });
+}
+
+function addRuntime(project) {
+  const range = /onnxruntime-node: (\S+)/.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1];
+  report('npm install onnxruntime-node', npm(project, ['install', `onnxruntime-node@${range}`]));
+}
+
+function npm(project, args) {
+  return execute('npm', [...args, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], project);
+}
+
+function modelwright(project, args) {
+  return execute(process.execPath, [join(project, 'node_modules/modelwright/bin/modelwright.js'), ...args], project);
 }
 
 function runExample(project, name, readme) {

@@ -46,10 +46,12 @@ export async function importBinding(): Promise<BindingApi> {
     const loaded = (await import('onnxruntime-node')) as unknown as BindingApi & { readonly default?: BindingApi };
     return loaded.InferenceSession === undefined && loaded.default !== undefined ? loaded.default : loaded;
   } catch (cause) {
-    throw new ModelwrightError(
-      'backend-unavailable',
-      `onnxruntime-node cannot be loaded: ${(cause as Error).message.split('\n')[0]}`,
-      { hint: 'npm install onnxruntime-node', cause },
-    );
+    const isMissing =
+      (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' && /'onnxruntime-node'/.test(String(cause));
+    const why = isMissing ? 'is not installed' : `cannot be loaded: ${(cause as Error).message.split('\n')[0]}`;
+    throw new ModelwrightError('backend-unavailable', `onnxruntime-node ${why}`, {
+      hint: 'npm install onnxruntime-node',
+      cause,
+    });
   }
 }
