@@ -35,6 +35,6 @@ describe.each([
     const program = mlpProgram(size);
     const expected = await trace(await createReferenceBackend().compile(program), 10);
     const actual = await trace(await (await opened).compile(program, { debug: true }), 10);
-    actual.forEach((one, step) => expectClose(one, expected[step] as TensorMap, 2e-5));
+    for (const [step, one] of actual.entries()) expectClose(one, expected[step] as TensorMap, 2e-5);
   });
 });

@@ -72,8 +72,7 @@ export function mlpProgram({ widths, batch }: MlpOptions): Program {
   builder.output('step.next', next);
   const state: StateSlot[] = [{ name: 'step', input: 'step', output: 'step.next', initial: tensor(0n) }];
   weights.forEach((each, index) =>
-    state.push(...adam(builder, each, { gradient: gradients[index] as Value, learningRate, next })),
-  );
+    state.push(...adam(builder, each, { gradient: gradients[index] as Value, learningRate, next }));
   return { graph: builder.build(), state };
 }
 

@@ -2,7 +2,7 @@ import { isModelwrightError, Tensor } from '@modelwright/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { encodeModel, type TestModel } from '../../test/onnx-bytes.js';
 import { createEngine } from './create-engine.js';
-import type { Engine, EngineValue } from './engine.js';
+import type { EngineValue } from './engine.js';
 
 const float = 1;
 const addition: TestModel = {
@@ -84,8 +84,9 @@ describe.each(['native', 'binding'] as const)('the %s engine', (kind) => {
   it('refuses what would read outside of memory or end the process', async () => {
     const shared = new Float32Array(new SharedArrayBuffer(16));
     expect(await codeOf(value(floats([4], shared)))).toBe('invalid-argument');
-    const detached = floats([4], new Float32Array(4));
-    structuredClone(detached.data, { transfer: [detached.data.buffer as ArrayBuffer] });
+    const lent = new Float32Array(4);
+    const detached = floats([4], lent);
+    structuredClone(detached.data, { transfer: [lent.buffer] });
     expect(await codeOf(value(detached))).toBe('shape-mismatch');
     expect(await codeOf(value(new Tensor('int4', [2], new Int8Array(2))))).toBe('unsupported-dtype');
     const int4 = 22;

@@ -137,7 +137,8 @@ export class OrtExecutable implements Executable {
     const outputs = wanted.filter((value) => this.#made.has(value));
     const held = (value: Value, side: 'input' | 'output'): EngineValue | undefined => {
       const region = regions.get(value);
-      if (region !== undefined) return region.value;
+      // What the caller gives is read where it lies; its region is for the passes, and filled later.
+      if (region !== undefined && !this.#declared.includes(value)) return region.value;
       const slot = side === 'input' ? split.slotOfInput.get(value) : nextStates.get(value);
       if (slot === undefined) return undefined;
       const storage = this.store.slot(slot.name);
