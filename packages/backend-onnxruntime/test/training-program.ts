@@ -71,7 +71,7 @@ export function mlpProgram({ widths, batch }: MlpOptions): Program {
   const next = builder.op('Add', [step, builder.scalar(1, 'int64')]);
   builder.output('step.next', next);
   const state: StateSlot[] = [{ name: 'step', input: 'step', output: 'step.next', initial: tensor(0n) }];
-  weights.forEach((each, index) =>
+  for (const [index, each] of weights.entries())
     state.push(...adam(builder, each, { gradient: gradients[index] as Value, learningRate, next }));
   return { graph: builder.build(), state };
 }
