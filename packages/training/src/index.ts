@@ -1,3 +1,10 @@
+export * from './callbacks/callback.js';
+export * from './callbacks/early-stopping.js';
+export type { MonitorOptions } from './callbacks/improvement.js';
+export * from './callbacks/learning-rate.js';
+export * from './callbacks/loggers.js';
+export * from './callbacks/model-checkpoint.js';
+export * from './callbacks/terminate-on-nan.js';
 export * from './checkpoint/index.js';
 export * from './data/index.js';
 export * from './history/index.js';
@@ -30,3 +37,7 @@ export { type TrainingRecipe, trainingProgram } from './program/training-program
 export * from './progress/index.js';
 export * from './schedules/schedule.js';
 export { Arithmetic, type Operand } from './symbolic/arithmetic.js';
+export type { Logs } from './trainer/aggregate.js';
+export type { FitOptions } from './trainer/fit-options.js';
+export type { DataLike } from './trainer/prepare-data.js';
+export * from './trainer/trainer.js';

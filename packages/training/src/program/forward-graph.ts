@@ -37,11 +37,6 @@ export function liveParameters(model: Model): readonly Parameter[] {
   return model.parameters.filter(({ role, trainable }) => trainable || role === 'statistic');
 }
 
-/** Parameters that follow gradients. */
-export function trainedParameters(model: Model): readonly Parameter[] {
-  return model.parameters.filter(({ role, trainable }) => trainable && role === 'weight');
-}
-
 interface ForwardRequest {
   readonly model: Model;
   readonly inputs: TensorTypes;

@@ -1,0 +1,212 @@
+import { ModelwrightError, type TensorMap } from '@modelwright/core';
+import type { Callback, TrainingRun } from '../callbacks/callback.js';
+import type { Dataset, Sample } from '../data/index.js';
+import { History } from '../history/index.js';
+import type { ProgressDisplay } from '../progress/index.js';
+import { Aggregate, type Logs } from './aggregate.js';
+import { type Checkpoint, restoreCallbacks, snapshotCallbacks, type TrainingPosition } from './checkpoint.js';
+import { evaluateData } from './evaluate.js';
+import type { FitOptions } from './fit-options.js';
+import { runPipeline } from './pipeline.js';
+import type { BatchResult, TrainingSession } from './training-session.js';
+
+/** What a run needs; the trainer prepares it from `fit`'s arguments. */
+export interface FitPlan {
+  readonly session: TrainingSession;
+  readonly batches: Dataset;
+  readonly validation: Dataset | undefined;
+  readonly options: FitOptions;
+  readonly progress: ProgressDisplay;
+  /** Epochs of earlier calls of `fit`: data is ordered anew for each epoch ever trained. */
+  readonly earlierEpochs: number;
+  /** Writes a checkpoint of the run. */
+  readonly save: (path: string, run: FitRun) => Promise<void>;
+}
+
+/** One call of `fit`. */
+export class FitRun implements TrainingRun {
+  readonly history: History;
+  readonly epochs: number;
+  readonly #plan: FitPlan;
+  readonly #callbacks: readonly Callback[];
+  /** Whether every batch's numbers are waited for. */
+  readonly #exclusive: boolean;
+  #position: TrainingPosition;
+  #aggregate: Aggregate;
+  #stopped = false;
+  #requested: string[] = [];
+
+  constructor(plan: FitPlan, checkpoint?: Checkpoint) {
+    this.#plan = plan;
+    this.#callbacks = plan.options.callbacks ?? [];
+    this.epochs = plan.options.epochs ?? 1;
+    this.#exclusive =
+      plan.session.hasStepHooks || this.#callbacks.some(({ onBatchBegin, onBatchEnd }) => onBatchBegin ?? onBatchEnd);
+    const notes = checkpoint?.notes;
+    this.#position = notes?.position ?? { epoch: 0, batch: 0 };
+    this.#aggregate = notes?.running ? Aggregate.fromJSON(notes.running) : new Aggregate();
+    this.history = notes === undefined ? new History() : History.fromJSON(notes.history);
+    if (checkpoint !== undefined) restoreCallbacks(this.#callbacks, checkpoint);
+    this.#planSteps();
+  }
+
+  get epoch(): number {
+    return this.#position.epoch;
+  }
+
+  get step(): number {
+    return this.#plan.session.step;
+  }
+
+  get learningRate(): number {
+    return this.#plan.session.learningRate;
+  }
+
+  setLearningRate(learningRate: number): void {
+    this.#plan.session.fixedLearningRate = learningRate;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async readWeights(): Promise<TensorMap> {
+    const { programs, recipe } = this.#plan.session;
+    const state = await programs.readState();
+    const names = recipe.model.parameters.map(({ name }) => name).filter((name) => state[name] !== undefined);
+    return Object.fromEntries(names.map((name) => [name, state[name]])) as TensorMap;
+  }
+
+  async writeWeights(weights: TensorMap): Promise<void> {
+    await this.#plan.session.programs.writeState(weights);
+  }
+
+  requestCheckpoint(path: string): void {
+    this.#requested.push(path);
+  }
+
+  /** What a checkpoint keeps of this run, beside the session's state. */
+  snapshot(): {
+    readonly position: TrainingPosition;
+    readonly running: ReturnType<Aggregate['toJSON']> | null;
+    readonly callbacks: ReturnType<typeof snapshotCallbacks>;
+  } {
+    return {
+      position: this.#position,
+      running: this.#position.batch === 0 ? null : this.#aggregate.toJSON(),
+      callbacks: snapshotCallbacks(this.#callbacks),
+    };
+  }
+
+  /** Trains to the end. */
+  async run(): Promise<History> {
+    const { progress } = this.#plan;
+    try {
+      await this.#notify((each) => each.onTrainBegin?.(this));
+      while (this.#position.epoch < this.epochs && !this.#stopped) await this.#trainEpoch();
+      await this.#notify((each) => each.onTrainEnd?.(this));
+    } finally {
+      progress.stop();
+    }
+    return this.history;
+  }
+
+  async #trainEpoch(): Promise<void> {
+    const { batches, progress, earlierEpochs } = this.#plan;
+    const { epoch, batch } = this.#position;
+    if (batch === 0) {
+      this.#aggregate = new Aggregate();
+      await this.#notify((each) => each.onEpochBegin?.(epoch, this));
+    }
+    progress.startEpoch({ epoch: epoch + 1, epochs: this.epochs, steps: batches.cardinality });
+    const rate = this.learningRate;
+    await runPipeline(batches.epoch({ epoch: earlierEpochs + epoch, skip: batch }), {
+      begin: (sample) => this.#beginBatch(sample),
+      end: (result) => this.#endBatch(result),
+      exclusive: this.#exclusive,
+    });
+    await this.#endEpoch(epoch, rate);
+  }
+
+  async #beginBatch(sample: Sample): Promise<{ readonly done: Promise<BatchResult> }> {
+    const { session, options } = this.#plan;
+    if (options.signal?.aborted) {
+      throw new ModelwrightError('aborted', `training was aborted before step ${session.step + 1}`, {
+        cause: options.signal.reason,
+      });
+    }
+    if (this.#exclusive) await this.#notify((each) => each.onBatchBegin?.(this.#position.batch, this));
+    return session.begin(sample);
+  }
+
+  async #endBatch({ compiled, results, examples }: BatchResult): Promise<boolean> {
+    const { progress } = this.#plan;
+    const { epoch, batch } = this.#position;
+    this.#aggregate.add(compiled.program, results, examples);
+    this.#position = { epoch, batch: batch + 1 };
+    if (!Number.isFinite(this.#aggregate.lastLoss)) await this.#reportNotFinite(batch);
+    progress.step(batch + 1, this.#aggregate.logs());
+    if (this.#exclusive) {
+      const logs = this.#aggregate.logs();
+      await this.#notify((each) => each.onBatchEnd?.(batch, logs, this));
+    }
+    return !this.#stopped;
+  }
+
+  async #endEpoch(epoch: number, learningRate: number): Promise<void> {
+    const { validation, options, progress, session } = this.#plan;
+    const logs: { [name: string]: number } = { ...this.#aggregate.logs() };
+    if (validation !== undefined && (epoch + 1) % (options.validationFrequency ?? 1) === 0) {
+      const results = (await evaluateData(session, validation)).logs();
+      for (const name in results) logs[`val_${name}`] = results[name] as number;
+    }
+    logs['learningRate'] = learningRate;
+    this.history.record(epoch, logs);
+    progress.endEpoch(logs);
+    await this.#notifyEpochEnd(epoch, logs);
+  }
+
+  async #notifyEpochEnd(epoch: number, logs: Logs): Promise<void> {
+    for (const each of this.#callbacks) await each.onEpochEnd?.(epoch, logs, this);
+    this.#position = { epoch: epoch + 1, batch: 0 };
+    await this.#writeRequested();
+  }
+
+  async #notify(hook: (callback: Callback) => Promise<void> | void): Promise<void> {
+    for (const each of this.#callbacks) await hook(each);
+    await this.#writeRequested();
+  }
+
+  async #writeRequested(): Promise<void> {
+    if (this.#requested.length === 0) return;
+    const paths = this.#requested;
+    this.#requested = [];
+    for (const path of paths) await this.#plan.save(path, this);
+  }
+
+  async #reportNotFinite(batch: number): Promise<void> {
+    const { options, session } = this.#plan;
+    const loss = this.#aggregate.lastLoss;
+    const hooks = this.#callbacks.filter(({ onNotFinite }) => onNotFinite !== undefined);
+    for (const each of hooks) await each.onNotFinite?.(loss, this);
+    if (hooks.length > 0 || options.notFinite === 'ignore') return;
+    throw new ModelwrightError(
+      'not-finite',
+      `the loss became ${loss} in epoch ${this.epoch + 1}, batch ${batch + 1} (learning rate ${session.learningRate}); ` +
+        'lower the learning rate, clip gradients (clipNorm), or look for such values in the data',
+      { given: loss, hint: 'adam({ learningRate: 1e-4, clipNorm: 1 })' },
+    );
+  }
+
+  #planSteps(): void {
+    const { batches, session } = this.#plan;
+    const { cardinality } = batches;
+    if (cardinality === undefined || !Number.isFinite(cardinality)) {
+      session.totalSteps = undefined;
+      return;
+    }
+    const { epoch, batch } = this.#position;
+    const before = session.step - epoch * cardinality - batch;
+    session.totalSteps = before + this.epochs * cardinality;
+  }
+}

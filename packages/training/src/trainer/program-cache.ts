@@ -1,0 +1,209 @@
+import {
+  type Backend,
+  type Executable,
+  type Model,
+  ModelwrightError,
+  type Parameter,
+  type Tensor,
+  type TensorMap,
+} from '@modelwright/core';
+import type { BatchRole } from '../program/batch-role.js';
+import { type NamedBatch, signatureKey, signatureOf } from '../program/batch-signature.js';
+import { evaluationProgram } from '../program/evaluation-program.js';
+import { liveParameters } from '../program/forward-graph.js';
+import { type ObjectiveProgram, type TrainingRecipe, trainingProgram } from '../program/training-program.js';
+import { averageSlot } from '../program/update.js';
+
+/** A program and what the backend made of it. */
+export interface Compiled {
+  readonly program: ObjectiveProgram;
+  readonly executable: Executable;
+}
+
+/** What an evaluation program computes. */
+export type EvaluationKind = 'evaluate' | 'predict';
+
+/**
+ * The executables of one trainer by batch signature. All of them share the state of the first training program, so batches of
+ * any size train the same weights, and evaluation sees them as they are. Before any training, evaluation has the weights
+ * as constants.
+ */
+export class ProgramCache {
+  readonly #backend: Backend;
+  readonly #recipe: TrainingRecipe;
+  readonly #training: Map<string, Promise<Compiled>> = new Map();
+  readonly #evaluation: Map<string, Promise<Compiled>> = new Map();
+  #owner: Executable | undefined;
+  /** Slots of the owner. */
+  #slots: ReadonlySet<string> = new Set();
+  /** State for slots of a training program that is not there yet. */
+  #waiting: TensorMap = {};
+  /** The weight tensors of the model that the executables know. */
+  readonly #known: Map<string, Tensor> = new Map();
+
+  constructor(backend: Backend, recipe: TrainingRecipe) {
+    this.#backend = backend;
+    this.#recipe = recipe;
+    this.#rememberWeights();
+  }
+
+  get model(): Model {
+    return this.#recipe.model;
+  }
+
+  /** The executable that holds the state; undefined before the first training batch. */
+  get owner(): Executable | undefined {
+    return this.#owner;
+  }
+
+  /** The training step for batches like `batch`. */
+  training(batch: NamedBatch, role: BatchRole): Promise<Compiled> {
+    const key = `${role}|${signatureKey(batch)}`;
+    const known = this.#training.get(key);
+    if (known !== undefined) return known;
+    const compiled = this.#compileTraining(batch, role);
+    return remember(this.#training, key, compiled);
+  }
+
+  /** Loss, metrics or outputs for batches like `batch`. */
+  evaluation(batch: NamedBatch, kind: EvaluationKind): Promise<Compiled> {
+    const key = `${kind}|${signatureKey(batch)}`;
+    return this.#evaluation.get(key) ?? remember(this.#evaluation, key, this.#compileEvaluation(batch, kind));
+  }
+
+  /** Takes over weights that the user has set on the model since the executables last saw it. */
+  async takeModelWeights(): Promise<void> {
+    const changed = liveParameters(this.model).filter(
+      (parameter) => this.#known.get(parameter.name) !== this.model.weightOf(parameter),
+    );
+    if (changed.length === 0) return;
+    this.#rememberWeights();
+    if (this.#owner === undefined) return this.#dropEvaluation();
+    const values: { [slot: string]: Tensor } = {};
+    for (const parameter of changed) {
+      for (const slot of [parameter.name, this.#slotOf(parameter)]) values[slot] = this.model.weightOf(parameter);
+    }
+    await this.#owner.writeState(values);
+  }
+
+  /** Gives the model the weights as trained (their moving averages, where those are kept). */
+  async giveModelWeights(): Promise<void> {
+    if (this.#owner === undefined) return;
+    const parameters = liveParameters(this.model);
+    const state = await this.#owner.readState(parameters.map((parameter) => this.#slotOf(parameter)));
+    this.model.setWeights(
+      Object.fromEntries(parameters.map((each) => [each.name, state[this.#slotOf(each)] as Tensor])),
+    );
+    this.#rememberWeights();
+  }
+
+  /** All state by slot name; what is not known yet is left out. */
+  async readState(): Promise<TensorMap> {
+    if (this.#owner !== undefined) return this.#owner.readState();
+    const weights = liveParameters(this.model).map((parameter) => [parameter.name, this.model.weightOf(parameter)]);
+    return { ...Object.fromEntries(weights), ...this.#waiting };
+  }
+
+  /** Replaces state by slot name. Weights go to the model, too. */
+  async writeState(state: TensorMap): Promise<void> {
+    const parameters = liveParameters(this.model).filter(({ name }) => state[name] !== undefined);
+    this.model.setWeights(
+      Object.fromEntries(
+        parameters.map((each) => [each.name, (state[averageSlot(each.name)] ?? state[each.name]) as Tensor]),
+      ),
+    );
+    this.#rememberWeights();
+    if (this.#owner !== undefined) return this.#owner.writeState(state);
+    this.#waiting = { ...this.#waiting, ...state };
+    await this.#dropEvaluation();
+  }
+
+  async dispose(): Promise<void> {
+    const all = [...this.#evaluation.values(), ...this.#training.values()];
+    this.#evaluation.clear();
+    this.#training.clear();
+    const executables = (await Promise.allSettled(all)).flatMap((each) =>
+      each.status === 'fulfilled' ? [each.value.executable] : [],
+    );
+    for (const executable of executables) if (executable !== this.#owner) await executable.dispose();
+    await this.#owner?.dispose();
+    this.#owner = undefined;
+  }
+
+  async #compileTraining(batch: NamedBatch, role: BatchRole): Promise<Compiled> {
+    // The first program must hold every slot, which only updating ones do.
+    if (this.#owner === undefined && role !== 'update') await this.training(batch, 'update');
+    const program = trainingProgram(this.#recipe, signatureOf(batch), role);
+    if (this.#owner !== undefined) return { program, executable: await this.#compile(program, role) };
+    const started = { ...program, state: program.state.map((slot) => ({ ...slot, initial: this.#initial(slot) })) };
+    requireKnownSlots(this.model, started, this.#waiting);
+    const executable = await this.#compile(started, role);
+    this.#owner = executable;
+    this.#slots = new Set(started.state.map(({ name }) => name));
+    this.#waiting = {};
+    await this.#dropEvaluation();
+    return { program, executable };
+  }
+
+  #initial({ name, initial }: { readonly name: string; readonly initial: Tensor }): Tensor {
+    return this.#waiting[name] ?? initial;
+  }
+
+  async #compileEvaluation(batch: NamedBatch, kind: EvaluationKind): Promise<Compiled> {
+    const { model, objectives } = this.#recipe;
+    const program = evaluationProgram({
+      model,
+      signature: signatureOf(batch),
+      objectives: kind === 'evaluate' ? objectives : [],
+      live: this.#owner === undefined ? [] : liveParameters(model),
+      slotOf: (parameter) => this.#slotOf(parameter),
+      withOutputs: kind === 'predict',
+    });
+    return { program, executable: await this.#compile(program, kind) };
+  }
+
+  #compile(program: ObjectiveProgram, name: string): Promise<Executable> {
+    const options = { name: `${this.model.name}.${name}` };
+    return this.#backend.compile(
+      program,
+      this.#owner === undefined ? options : { ...options, shareState: this.#owner },
+    );
+  }
+
+  // Evaluation and the model itself use averages where training keeps them.
+  #slotOf({ name }: Parameter): string {
+    const average = averageSlot(name);
+    return this.#slots.has(average) || this.#waiting[average] !== undefined ? average : name;
+  }
+
+  #rememberWeights(): void {
+    for (const parameter of liveParameters(this.model)) {
+      this.#known.set(parameter.name, this.model.weightOf(parameter));
+    }
+  }
+
+  async #dropEvaluation(): Promise<void> {
+    const old = [...this.#evaluation.values()];
+    this.#evaluation.clear();
+    for (const compiled of old) await (await compiled).executable.dispose();
+  }
+}
+
+// A failed compilation is not kept: the next call tries again.
+function remember(cache: Map<string, Promise<Compiled>>, key: string, compiled: Promise<Compiled>): Promise<Compiled> {
+  cache.set(key, compiled);
+  compiled.catch(() => cache.delete(key));
+  return compiled;
+}
+
+function requireKnownSlots(model: Model, { state }: ObjectiveProgram, waiting: TensorMap): void {
+  const slots = new Set(state.map(({ name }) => name));
+  const unknown = Object.keys(waiting).filter((name) => !slots.has(name));
+  if (unknown.length === 0) return;
+  throw new ModelwrightError(
+    'checkpoint-mismatch',
+    `the checkpoint has state that training '${model.name}' does not: ${unknown.slice(0, 5).join(', ')}; ` +
+      'model, optimizer and extensions must be those it was written with',
+    { given: unknown },
+  );
+}

@@ -1,0 +1,312 @@
+import { type Backend, type Model, ModelwrightError, type TensorMap, type TrainingExtension } from '@modelwright/core';
+import { Dataset, type FieldLike, type SampleLike, toSample } from '../data/index.js';
+import { History } from '../history/index.js';
+import type { CommonOptimizerOptions, Optimizer } from '../optimizers/optimizer.js';
+import { type OptimizerName, toOptimizer } from '../optimizers/optimizer-by-name.js';
+import { createProgress, type ProgressDisplay } from '../progress/index.js';
+import { Aggregate, type Logs } from './aggregate.js';
+import { type Checkpoint, programState } from './checkpoint.js';
+import { evaluateBatch, evaluateData, predictData } from './evaluate.js';
+import type { FitOptions } from './fit-options.js';
+import { FitRun } from './fit-run.js';
+import { type ObjectiveOptions, resolveObjectives } from './objectives.js';
+import { type DataLike, toBatches, toDataset } from './prepare-data.js';
+import { TrainingSession } from './training-session.js';
+
+type UpdateOptions = Pick<
+  CommonOptimizerOptions,
+  'clipValue' | 'clipNorm' | 'globalClipNorm' | 'ema' | 'gradientAccumulationSteps'
+>;
+
+/** What a model is trained with. Options of the update given here win over those of the optimizer. */
+export interface TrainerOptions extends ObjectiveOptions, UpdateOptions {
+  readonly backend: Backend;
+  /** By name (with its defaults) or made by its factory. Default `adam`. */
+  readonly optimizer?: OptimizerName | Optimizer;
+  /** Of everything random: dropout, noise, the order of the data. Default 0. */
+  readonly seed?: number;
+  /** What other packages add: pruning masks, fake quantization, a teacher. */
+  readonly extensions?: readonly TrainingExtension[];
+}
+
+export interface EvaluateOptions {
+  /** Examples a batch, default 32. Data that is batched already stays as it is. */
+  readonly batchSize?: number;
+  /** Use only this many batches. */
+  readonly steps?: number;
+}
+
+/** Loss and metrics with those that are matrices. */
+export interface DetailedEvaluation {
+  readonly logs: Logs;
+  /** Metrics with several numbers, by name: `confusionMatrix`. */
+  readonly tensors: TensorMap;
+}
+
+/**
+ * Prepares a model for training.
+ *
+ * @throws {@link ModelwrightError} `invalid-argument` for unknown names of losses, metrics, optimizers or outputs, and when
+ *   there is no backend.
+ * @example
+ * const trainer = await createTrainer(model, { backend, optimizer: 'adam', loss: 'meanSquaredError', metrics: ['mae'] });
+ * const history = await trainer.fit({ x, y }, { epochs: 5 });
+ */
+export async function createTrainer(model: Model, options: TrainerOptions): Promise<Trainer> {
+  if (typeof options?.backend?.compile !== 'function') {
+    throw new ModelwrightError('invalid-argument', 'createTrainer needs a backend to run on', {
+      given: options?.backend,
+      hint: "backend: await loadBackend('onnxruntime'), or createReferenceBackend() where no runtime is installed",
+    });
+  }
+  const optimizer = toOptimizer(options.optimizer ?? 'adam');
+  return new Trainer(options.backend, {
+    model,
+    objectives: resolveObjectives(model, options),
+    optimizer: { ...optimizer, options: { ...optimizer.options, ...updateOptions(options) } },
+    extensions: options.extensions ?? [],
+    seed: options.seed ?? 0,
+  });
+}
+
+function updateOptions(options: UpdateOptions): UpdateOptions {
+  const { clipValue, clipNorm, globalClipNorm, ema, gradientAccumulationSteps } = options;
+  const given = Object.entries({ clipValue, clipNorm, globalClipNorm, ema, gradientAccumulationSteps });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** Trains, evaluates and runs one model on one backend. Made by {@link createTrainer}. */
+export class Trainer {
+  readonly #session: TrainingSession;
+  #epochsTrained = 0;
+  #history: History = new History();
+
+  constructor(backend: Backend, recipe: TrainingSession['recipe']) {
+    this.#session = new TrainingSession(backend, recipe);
+  }
+
+  /**
+   * The model. Its weights are those of the last `fit`, {@link sync} or checkpoint, not of a run under way; weights set on
+   * it are taken over by the next call.
+   */
+  get model(): Model {
+    return this.#session.recipe.model;
+  }
+
+  /** Batches trained on so far. */
+  get step(): number {
+    return this.#session.step;
+  }
+
+  /** Learning rate of the next step. */
+  get learningRate(): number {
+    return this.#session.learningRate;
+  }
+
+  /** Fixes the learning rate in place of the optimizer's schedule. */
+  set learningRate(learningRate: number) {
+    this.#session.fixedLearningRate = learningRate;
+  }
+
+  /**
+   * Trains for some epochs.
+   *
+   * @param data - A data set or arrays, with targets.
+   * @returns loss, metrics and learning rate of each epoch.
+   * @throws {@link ModelwrightError} `invalid-data` for an empty data set, `shape-mismatch` and `value-out-of-range` for
+   *   batches that do not fit the model, `not-finite` when the loss is, `checkpoint-mismatch` when resuming from another
+   *   training's checkpoint, `aborted`.
+   */
+  async fit(data: DataLike, options: FitOptions = {}): Promise<History> {
+    await this.#session.programs.takeModelWeights();
+    const checkpoint = await this.#resume(options);
+    const { training, validation } = splitData(toDataset(data), options);
+    const run = new FitRun(
+      {
+        session: this.#session,
+        batches: toBatches(training, {
+          batchSize: options.batchSize,
+          shuffle: options.shuffle ?? true,
+          seed: this.#session.recipe.seed,
+          steps: options.stepsPerEpoch,
+          classWeight: options.classWeight,
+        }),
+        validation,
+        options,
+        progress: progressFor(options),
+        earlierEpochs: this.#epochsTrained,
+        save: (path, under) => this.#write(path, options, under),
+      },
+      checkpoint,
+    );
+    this.#history = run.history;
+    try {
+      return await run.run();
+    } finally {
+      this.#epochsTrained += run.epoch;
+      await this.sync();
+    }
+  }
+
+  /**
+   * Loss and metrics over a data set, exact whatever the batches.
+   *
+   * @returns numbers by name, `loss` first; for matrices see {@link evaluateDetailed}.
+   */
+  async evaluate(data: DataLike, options: EvaluateOptions = {}): Promise<Logs> {
+    return (await this.evaluateDetailed(data, options)).logs;
+  }
+
+  /** {@link evaluate} with the metrics that are matrices. */
+  async evaluateDetailed(data: DataLike, options: EvaluateOptions = {}): Promise<DetailedEvaluation> {
+    await this.#session.programs.takeModelWeights();
+    const aggregate = await evaluateData(this.#session, toBatches(toDataset(data), options));
+    return { logs: aggregate.logs(), tensors: aggregate.tensors() };
+  }
+
+  /**
+   * The model's outputs for inputs of any number.
+   *
+   * @param inputs - `[examples, …]`, by input name for several, or a data set.
+   * @returns outputs by name, `[examples, …]`.
+   */
+  async predict(inputs: Dataset | FieldLike, options: EvaluateOptions = {}): Promise<TensorMap> {
+    await this.#session.programs.takeModelWeights();
+    const data = inputs instanceof Dataset ? inputs : toDataset({ inputs });
+    return predictData(this.#session, toBatches(data, options));
+  }
+
+  /** One training step. @returns loss and metrics of the batch, before the update. */
+  async trainOnBatch(batch: SampleLike): Promise<Logs> {
+    await this.#session.programs.takeModelWeights();
+    const { done } = await this.#session.begin(toSample(batch));
+    return logsOf(await done);
+  }
+
+  /** Loss and metrics of one batch, as the model infers. */
+  async testOnBatch(batch: SampleLike): Promise<Logs> {
+    await this.#session.programs.takeModelWeights();
+    return logsOf(await evaluateBatch(this.#session, toSample(batch)));
+  }
+
+  /** Brings the weights as trained into {@link model}; `fit` does so by itself. */
+  async sync(): Promise<Model> {
+    await this.#session.programs.giveModelWeights();
+    return this.model;
+  }
+
+  /**
+   * Writes weights, optimizer state and everything else that training needs to go on, atomically: `<path>.json` and a
+   * `.safetensors` file beside it.
+   *
+   * @throws {@link ModelwrightError} `file-unwritable`; an earlier checkpoint is then intact.
+   */
+  async saveCheckpoint(path: string): Promise<void> {
+    await this.#session.programs.takeModelWeights();
+    await this.#write(path, {}, undefined);
+  }
+
+  /**
+   * Takes weights and optimizer state from a checkpoint; to go on with the data, too, use `fit({ resumeFrom })`.
+   *
+   * @throws {@link ModelwrightError} `file-unreadable`, `invalid-data`, `checkpoint-mismatch`.
+   */
+  async loadCheckpoint(path: string): Promise<void> {
+    const { readCheckpoint } = await import('./checkpoint-files.js');
+    await this.#restore(await readCheckpoint(path));
+  }
+
+  /** Frees what the trainer holds on the backend; the backend stays. */
+  async dispose(): Promise<void> {
+    await this.#session.programs.dispose();
+  }
+
+  async #resume({ resumeFrom, batchSize }: FitOptions): Promise<Checkpoint | undefined> {
+    if (resumeFrom === undefined) return undefined;
+    const { path, optional = false } = typeof resumeFrom === 'string' ? { path: resumeFrom } : resumeFrom;
+    const { checkpointExists, readCheckpoint } = await import('./checkpoint-files.js');
+    if (optional && !(await checkpointExists(path))) return undefined;
+    const checkpoint = await readCheckpoint(path);
+    const before = checkpoint.notes.batchSize ?? undefined;
+    if (before !== batchSize && checkpoint.notes.position.batch > 0) {
+      throw new ModelwrightError(
+        'checkpoint-mismatch',
+        `checkpoint '${path}' lies in the middle of an epoch with batchSize ${before}; ${batchSize} was given`,
+        { file: path, given: batchSize, allowed: before },
+      );
+    }
+    await this.#restore(checkpoint);
+    return checkpoint;
+  }
+
+  async #restore(checkpoint: Checkpoint): Promise<void> {
+    const { notes } = checkpoint;
+    const { recipe } = this.#session;
+    if (notes.optimizer !== recipe.optimizer.name || notes.seed !== recipe.seed) {
+      throw new ModelwrightError(
+        'checkpoint-mismatch',
+        `the checkpoint was written by '${notes.optimizer}' with seed ${notes.seed}; ` +
+          `this trainer has '${recipe.optimizer.name}' with seed ${recipe.seed}`,
+        { given: [notes.optimizer, notes.seed], allowed: [recipe.optimizer.name, recipe.seed] },
+      );
+    }
+    await this.#session.writeState(programState(checkpoint), notes.step);
+    this.#session.fixedLearningRate = notes.learningRate ?? undefined;
+    this.#epochsTrained = notes.earlierEpochs;
+    this.#history = History.fromJSON(notes.history);
+  }
+
+  async #write(path: string, { batchSize }: FitOptions, run: FitRun | undefined): Promise<void> {
+    const { writeCheckpoint } = await import('./checkpoint-files.js');
+    const { recipe, step, fixedLearningRate } = this.#session;
+    const { position, running, callbacks } = run?.snapshot() ?? between;
+    await writeCheckpoint(path, {
+      notes: {
+        format: 'modelwright-checkpoint',
+        version: 1,
+        model: recipe.model.name,
+        optimizer: recipe.optimizer.name,
+        seed: recipe.seed,
+        step,
+        earlierEpochs: this.#epochsTrained,
+        position,
+        batchSize: batchSize ?? null,
+        learningRate: fixedLearningRate ?? null,
+        running,
+        history: this.#history.toJSON(),
+        callbacks: callbacks.notes,
+      },
+      tensors: { ...(await this.#session.readState()), ...callbacks.tensors },
+    });
+  }
+}
+
+/** Between two calls of `fit` there is no epoch under way. */
+const between: ReturnType<FitRun['snapshot']> = {
+  position: { epoch: 0, batch: 0 },
+  running: null,
+  callbacks: { notes: [], tensors: {} },
+};
+
+function logsOf({ compiled, results, examples }: Awaited<ReturnType<typeof evaluateBatch>>): Logs {
+  const aggregate = new Aggregate();
+  aggregate.add(compiled.program, results, examples);
+  return aggregate.logs();
+}
+
+function splitData(
+  data: Dataset,
+  options: FitOptions,
+): { readonly training: Dataset; readonly validation: Dataset | undefined } {
+  const { validationData, validationSplit, validationBatchSize, validationSteps: steps } = options;
+  const [training, held] = validationSplit === undefined ? [data, undefined] : data.split(validationSplit);
+  const validation = validationData === undefined ? held : toDataset(validationData);
+  if (validation === undefined) return { training, validation };
+  const batchSize = validation.batched ? undefined : (validationBatchSize ?? options.batchSize);
+  return { training, validation: toBatches(validation, { batchSize, steps }) };
+}
+
+function progressFor({ verbose = 'auto', progress = {} }: FitOptions): ProgressDisplay {
+  if (verbose === 'auto') return createProgress(progress);
+  return createProgress({ ...progress, style: verbose === 0 ? 'silent' : verbose === 1 ? 'bar' : 'lines' });
+}

@@ -1,0 +1,93 @@
+import { type Backend, type Tensor, type TensorMap, type TrainingExtension, tensor } from '@modelwright/core';
+import type { Sample } from '../data/index.js';
+import { batchRole } from '../program/batch-role.js';
+import { feedsOf, learningRateName, stepSlot } from '../program/batch-signature.js';
+import type { TrainingRecipe } from '../program/training-program.js';
+import { type Schedule, toSchedule } from '../schedules/schedule.js';
+import { nameBatch, sizeOf } from './name-batch.js';
+import { type Compiled, ProgramCache } from './program-cache.js';
+
+/** What came of a batch. */
+export interface BatchResult {
+  readonly compiled: Compiled;
+  readonly results: TensorMap;
+  readonly examples: number;
+}
+
+/** One training under way: its programs and state, the step and the learning rate. */
+export class TrainingSession {
+  readonly recipe: TrainingRecipe;
+  readonly programs: ProgramCache;
+  readonly #schedule: Schedule;
+  readonly #accumulation: number;
+  readonly #hooked: readonly TrainingExtension[];
+  #learningRateFeed: { readonly rate: number; readonly tensor: Tensor } | undefined;
+  /** Batches trained on so far. */
+  step = 0;
+  /** A rate set in place of the schedule. */
+  fixedLearningRate: number | undefined;
+  /** Batches of the whole run, where known: what schedules stretch over. */
+  totalSteps: number | undefined;
+
+  constructor(backend: Backend, recipe: TrainingRecipe) {
+    this.recipe = recipe;
+    this.programs = new ProgramCache(backend, recipe);
+    this.#schedule = toSchedule(recipe.optimizer.learningRate);
+    this.#accumulation = recipe.optimizer.options.gradientAccumulationSteps ?? 1;
+    this.#hooked = recipe.extensions.filter((each) => each.beforeStep !== undefined || each.afterStep !== undefined);
+  }
+
+  /** Whether something has to happen between steps. */
+  get hasStepHooks(): boolean {
+    return this.#hooked.length > 0;
+  }
+
+  /** Learning rate of the next step. */
+  get learningRate(): number {
+    if (this.fixedLearningRate !== undefined) return this.fixedLearningRate;
+    const updates = Math.floor(this.step / this.#accumulation);
+    const total = this.totalSteps === undefined ? undefined : Math.ceil(this.totalSteps / this.#accumulation);
+    return this.#schedule.at({ step: updates, totalSteps: total });
+  }
+
+  /** Starts the training step on a batch; resolves when it is queued. */
+  async begin(sample: Sample): Promise<{ readonly done: Promise<BatchResult> }> {
+    const batch = nameBatch({ model: this.recipe.model, objectives: this.recipe.objectives }, sample);
+    const compiled = await this.programs.training(batch, batchRole(this.step, this.#accumulation));
+    const { executable } = compiled;
+    for (const extension of this.#hooked) await extension.beforeStep?.({ step: this.step, executable });
+    const feeds = feedsOf(batch);
+    feeds[learningRateName] = this.#rateTensor();
+    this.step++;
+    const examples = sizeOf(batch.inputs);
+    return { done: this.#finish(compiled, feeds, examples) };
+  }
+
+  /** State by slot name, the step with it. */
+  async readState(): Promise<TensorMap> {
+    const state = await this.programs.readState();
+    return { [stepSlot]: tensor(BigInt(this.step), { dtype: 'int64', shape: [] }), ...state };
+  }
+
+  /** Goes on from a state. */
+  async writeState(state: TensorMap, step: number): Promise<void> {
+    await this.programs.writeState(state);
+    this.step = step;
+  }
+
+  async #finish(compiled: Compiled, feeds: TensorMap, examples: number): Promise<BatchResult> {
+    const step = this.step;
+    const { executable } = compiled;
+    const results = await executable.run(feeds);
+    for (const extension of this.#hooked) await extension.afterStep?.({ step, executable });
+    return { compiled, results, examples };
+  }
+
+  #rateTensor(): Tensor {
+    const rate = this.learningRate;
+    if (this.#learningRateFeed?.rate !== rate) {
+      this.#learningRateFeed = { rate, tensor: tensor(rate, { dtype: 'float64', shape: [] }) };
+    }
+    return this.#learningRateFeed.tensor;
+  }
+}
