@@ -223,6 +223,7 @@ export const reductionCases: readonly OpCase[] = [
     id: 'reduction/ReduceLogSumExp/huge',
     op: 'ReduceLogSumExp',
     inputs: [given('float32', [1000, 1001, -1000, -1001], [2, 2]), vector([1])],
+    tolerance: { relative: 1e-3, absolute: 1e-3, reason: 'a float32 near 1000 is known to 6e-5, and so is the slope' },
     differentiable: [0],
   },
   { id: 'reduction/ReduceSum/axes fed', op: 'ReduceSum', inputs: [floats([2, 3]), given('int64', [1])] },
