@@ -1,6 +1,6 @@
 import type { Value, ValueType } from '../graph/graph.js';
 import { modelwrightDomain } from '../graph/graph.js';
-import { concreteShape, formatShape, sameShape } from '../tensor/shape.js';
+import { compatibleShape, concreteShape, formatShape } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, fullTensor, type Tensor, toNumbers, zeros } from '../tensor/tensor.js';
 import type { DecomposeContext, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import { poolAttributes } from './pool-attributes.js';
@@ -22,7 +22,7 @@ export interface PoolingGradientAttributes {
 function checkPooled(context: InferContext<PoolAttributes>, input: readonly number[], dy: Value): void {
   const { small } = poolingOf(input, context.attributes, context.fail);
   const expected = [...input.slice(0, 2), ...small];
-  if (!sameShape(dy.shape, expected)) {
+  if (!compatibleShape(dy.shape, expected)) {
     context.fail(`the gradient has shape ${formatShape(dy.shape)}, the pooled input ${formatShape(expected)}`, {
       given: dy.shape,
       allowed: expected,

@@ -138,10 +138,11 @@ function evaluateDequantize(context: EvaluateContext<BlockAttributes>): readonly
 }
 
 function inferDynamicQuantize(context: InferContext<NoAttributes>): readonly ValueType[] {
-  requireDType(context, 0, ['float32']);
+  // ONNX has float32 alone; float64 serves the reference.
+  requireDType(context, 0, ['float32', 'float64']);
   return [
     { dtype: 'uint8', shape: context.input(0).shape },
-    { dtype: 'float32', shape: [] },
+    { dtype: context.input(0).dtype, shape: [] },
     { dtype: 'uint8', shape: [] },
   ];
 }
@@ -170,15 +171,16 @@ function evaluateDynamicQuantize(context: EvaluateContext<NoAttributes>): readon
 // scale = (max(0, x) − min(0, x))/255; zero point = −min/scale
 function decomposeDynamicQuantize({ builder, input, outputCount }: DecomposeContext<NoAttributes>): readonly Value[] {
   const x = input(0);
-  const zero = builder.scalar(0, 'float32');
+  const scalar = (value: number): Value => builder.scalar(value, x.dtype);
+  const zero = scalar(0);
   const low = builder.op('Min', [builder.op('ReduceMin', [x], { keepdims: 0 }), zero]);
   const high = builder.op('Max', [builder.op('ReduceMax', [x], { keepdims: 0 }), zero]);
   const spread = builder.op('Sub', [high, low]);
-  const share = builder.op('Div', [spread, builder.scalar(levels, 'float32')]);
+  const share = builder.op('Div', [spread, scalar(levels)]);
   const isFlat = builder.op('Equal', [spread, zero]);
-  const scale = builder.op('Where', [isFlat, builder.scalar(1, 'float32'), share]);
+  const scale = builder.op('Where', [isFlat, scalar(1), share]);
   const lowest = builder.op('Round', [builder.op('Div', [builder.op('Neg', [low]), scale])]);
-  const clipped = builder.op('Min', [builder.op('Max', [lowest, zero]), builder.scalar(levels, 'float32')]);
+  const clipped = builder.op('Min', [builder.op('Max', [lowest, zero]), scalar(levels)]);
   const zeroPoint = castTo(builder, clipped, 'uint8');
   return [builder.op('QuantizeLinear', [x, scale, zeroPoint]), scale, zeroPoint].slice(0, outputCount);
 }

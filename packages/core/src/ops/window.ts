@@ -106,9 +106,15 @@ export function windowOutput(
     const rest = addDimensions(extent, begin + end - covered);
     if (!attributes.ceil_mode) return addDimensions(floorDivideDimensions(rest, stride), 1);
     const places = addDimensions(floorDivideDimensions(addDimensions(rest, stride - 1), stride), 1);
-    if (typeof places !== 'number' || typeof extent !== 'number') return places;
-    return (places - 1) * stride >= extent + begin ? places - 1 : places;
+    // Only a stride that outruns the window can start one in the end padding.
+    if (end + stride <= covered) return places;
+    return smallerDimension(places, addDimensions(floorDivideDimensions(addDimensions(extent, begin - 1), stride), 1));
   });
+}
+
+function smallerDimension(a: Dimension, b: Dimension): Dimension {
+  if (a === b) return a;
+  return typeof a === 'number' && typeof b === 'number' ? Math.min(a, b) : `min(${a},${b})`;
 }
 
 /** The window with the padding that `auto_pad` stands for written out. */

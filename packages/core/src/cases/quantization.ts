@@ -1,0 +1,164 @@
+import type { DType } from '../tensor/dtype.js';
+import { onnxDataType } from '../tensor/onnx-data-type.js';
+import { type CaseInput, floats, given, type OpCase, random } from './case.js';
+
+const quantized: readonly DType[] = ['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4'];
+
+interface Layout {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly scale: readonly number[];
+  readonly attributes?: { readonly axis?: number; readonly block_size?: number };
+}
+
+const layouts: readonly Layout[] = [
+  { name: 'per tensor', shape: [3, 5], scale: [] },
+  { name: 'per axis 1', shape: [2, 3, 4], scale: [3] },
+  { name: 'per axis 0', shape: [4, 3], scale: [4], attributes: { axis: 0 } },
+  { name: 'per last axis', shape: [2, 2, 3], scale: [3], attributes: { axis: -1 } },
+  { name: 'blocks of 2', shape: [2, 6, 3], scale: [2, 3, 3], attributes: { axis: 1, block_size: 2 } },
+  { name: 'blocks of 4, the last one short', shape: [3, 10], scale: [3, 3], attributes: { axis: 1, block_size: 4 } },
+];
+
+const scales = (shape: readonly number[]): CaseInput => floats(shape, { low: 0.02, high: 0.5 });
+
+const linear: readonly OpCase[] = layouts.flatMap(({ name, shape, scale, attributes = {} }) =>
+  quantized.flatMap((dtype): readonly OpCase[] => [
+    {
+      id: `quantization/QuantizeLinear/${name} ${dtype}`,
+      op: 'QuantizeLinear',
+      inputs: [floats(shape, { low: -4, high: 4 }), scales(scale), random(dtype, scale)],
+      attributes,
+    },
+    {
+      id: `quantization/DequantizeLinear/${name} ${dtype}`,
+      op: 'DequantizeLinear',
+      inputs: [random(dtype, shape), scales(scale), random(dtype, scale)],
+      attributes,
+    },
+  ]),
+);
+
+const special: readonly OpCase[] = [
+  {
+    id: 'quantization/QuantizeLinear/halves go to even',
+    op: 'QuantizeLinear',
+    inputs: [
+      given('float32', [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5]),
+      given('float32', [1], []),
+      given('int8', [0], []),
+    ],
+  },
+  {
+    id: 'quantization/QuantizeLinear/saturates',
+    op: 'QuantizeLinear',
+    inputs: [
+      given('float32', [-1e9, -129, -128, 127, 128, 1e9, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]),
+      given('float32', [1], []),
+      given('int8', [0], []),
+    ],
+  },
+  {
+    id: 'quantization/QuantizeLinear/no zero point',
+    op: 'QuantizeLinear',
+    inputs: [floats([2, 3]), scales([])],
+  },
+  {
+    id: 'quantization/QuantizeLinear/output dtype',
+    op: 'QuantizeLinear',
+    inputs: [floats([2, 3]), scales([])],
+    attributes: { output_dtype: onnxDataType('int16') },
+  },
+  {
+    id: 'quantization/QuantizeLinear/float16',
+    op: 'QuantizeLinear',
+    inputs: [random('float16', [2, 3]), given('float16', [0.25], []), given('uint8', [3], [])],
+  },
+  { id: 'quantization/QuantizeLinear/empty', op: 'QuantizeLinear', inputs: [floats([0, 3]), scales([])] },
+  {
+    id: 'quantization/DequantizeLinear/int32',
+    op: 'DequantizeLinear',
+    inputs: [random('int32', [2, 3], { low: -1000, high: 1000 }), scales([])],
+  },
+  {
+    id: 'quantization/DynamicQuantizeLinear/both signs',
+    op: 'DynamicQuantizeLinear',
+    inputs: [floats([3, 4])],
+    outputs: 3,
+  },
+  {
+    id: 'quantization/DynamicQuantizeLinear/positive',
+    op: 'DynamicQuantizeLinear',
+    inputs: [floats([5], { low: 1, high: 2 })],
+    outputs: 3,
+  },
+  {
+    id: 'quantization/DynamicQuantizeLinear/negative',
+    op: 'DynamicQuantizeLinear',
+    inputs: [floats([5], { low: -2, high: -1 })],
+    outputs: 3,
+  },
+  {
+    id: 'quantization/DynamicQuantizeLinear/zeros',
+    op: 'DynamicQuantizeLinear',
+    inputs: [given('float32', [0, 0, 0])],
+    outputs: 3,
+  },
+];
+
+const products: readonly OpCase[] = [
+  {
+    id: 'quantization/MatMulInteger/uint8 int8',
+    op: 'MatMulInteger',
+    inputs: [random('uint8', [3, 4], { high: 255 }), random('int8', [4, 2], { low: -128, high: 127 })],
+  },
+  {
+    id: 'quantization/MatMulInteger/zero points',
+    op: 'MatMulInteger',
+    inputs: [random('uint8', [3, 4]), random('uint8', [4, 2]), given('uint8', [5], []), given('uint8', [2], [])],
+  },
+  {
+    id: 'quantization/MatMulInteger/zero point a column',
+    op: 'MatMulInteger',
+    inputs: [random('int8', [2, 3, 4]), random('int8', [4, 2]), given('int8', [1], []), given('int8', [2, -3])],
+  },
+  {
+    id: 'quantization/MatMulInteger/zero point a row',
+    op: 'MatMulInteger',
+    inputs: [random('int8', [3, 4]), random('int8', [4, 2]), given('int8', [1, 0, -2])],
+  },
+  {
+    id: 'quantization/ConvInteger/2d',
+    op: 'ConvInteger',
+    inputs: [
+      random('uint8', [1, 2, 5, 5], { high: 255 }),
+      random('uint8', [3, 2, 3, 3], { high: 255 }),
+      given('uint8', [100], []),
+    ],
+    attributes: { pads: [1, 1, 1, 1], strides: [2, 2] },
+  },
+  {
+    id: 'quantization/ConvInteger/zero points',
+    op: 'ConvInteger',
+    inputs: [
+      random('uint8', [1, 4, 4, 4]),
+      random('uint8', [2, 2, 2, 2]),
+      given('uint8', [3], []),
+      given('uint8', [2], []),
+    ],
+    attributes: { group: 2 },
+  },
+  {
+    id: 'quantization/ConvInteger/zero point a filter',
+    op: 'ConvInteger',
+    inputs: [
+      random('uint8', [1, 2, 4]),
+      random('uint8', [3, 2, 2]),
+      given('uint8', [3], []),
+      given('uint8', [2, 0, 5]),
+    ],
+  },
+];
+
+/** Quantization and products of quantized numbers. */
+export const quantizationCases: readonly OpCase[] = [...linear, ...special, ...products];
