@@ -9,9 +9,12 @@ import { indexingCases } from './indexing.js';
 import { linearAlgebraCases } from './linear-algebra.js';
 import { lossCases } from './loss.js';
 import { movementCases } from './movement.js';
+import { normalizationCases } from './normalization.js';
 import { poolingCases } from './pooling.js';
+import { quantizationCases } from './quantization.js';
 import { randomCases } from './random.js';
 import { reductionCases } from './reduction.js';
+import { resizingCases } from './resizing.js';
 
 export * from './case.js';
 export * from './case-data.js';
@@ -29,6 +32,9 @@ export const opCases: readonly OpCase[] = [
   ...lossCases,
   ...convolutionCases,
   ...poolingCases,
+  ...normalizationCases,
+  ...resizingCases,
+  ...quantizationCases,
   ...movementCases,
   ...indexingCases,
   ...creationCases,
