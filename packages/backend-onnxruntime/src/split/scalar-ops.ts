@@ -17,7 +17,8 @@ const binary =
 const fold =
   (compute: Binary): ScalarRule =>
   (operands) =>
-    (operands as readonly number[]).reduce(compute);
+    // Named operands: reduce passes an index too, which Math.max would take for a number.
+    (operands as readonly number[]).reduce((x, y) => compute(x, y));
 
 const truth = (condition: boolean): number => (condition ? 1 : 0);
 // Math.min and Math.max carry NaN along, as ONNX asks.
