@@ -29,7 +29,7 @@ const mostElements = 64;
 export function checkGradient(opCase: OpCase, relative = 1e-6): readonly GradientMismatch[] {
   const backward = gradientCaseGraph(opCase, { floatDType: 'float64' });
   const forward = caseGraph(opCase, { floatDType: 'float64' });
-  const results = evaluateGraph(backward.graph, backward.inputs);
+  const results = evaluateGraph(backward.graph, backward.inputs, { keepFloat64: true });
   const project = projectionOf(forward, backward.inputs);
   return (opCase.differentiable ?? []).flatMap((input) => {
     const gradient = toNumbers(results[`dx${input}`] as Tensor);
@@ -62,10 +62,8 @@ function projectionOf({ graph, inputs }: CaseGraph, cotangents: TensorMap): Proj
   return (input, element, offset) => {
     const moved = toNumbers(inputs[input] as Tensor).slice();
     moved[element] = (moved[element] as number) + offset;
-    const results = evaluateGraph(graph, {
-      ...inputs,
-      [input]: new Tensor('float64', (inputs[input] as Tensor).shape, moved),
-    });
+    const varied = new Tensor('float64', (inputs[input] as Tensor).shape, moved);
+    const results = evaluateGraph(graph, { ...inputs, [input]: varied }, { keepFloat64: true });
     return Object.entries(results).reduce((sum, [name, y]) => sum + inner(y, cotangents[`d${name}`]), 0);
   };
 }

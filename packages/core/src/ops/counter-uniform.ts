@@ -70,7 +70,7 @@ export const counterUniformOp: OpDefinition<RandomAttributes['CounterUniform']> 
     if (!isFloat(dtype)) context.fail(`makes floats, not ${dtype}`, { given: dtype }, 'invalid-attribute');
     return [{ dtype, shape }];
   },
-  gradient: () => [undefined],
+  gradient: 'not-differentiable',
   evaluate: (context) => {
     const { seed, shape } = context.attributes;
     const counter = context.input(0).data[0] as bigint;

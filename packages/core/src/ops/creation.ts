@@ -2,7 +2,7 @@ import type { Value } from '../graph/graph.js';
 import { castTo } from '../graph/shape-ops.js';
 import { type DType, isFloat } from '../tensor/dtype.js';
 import { dtypeOfOnnx } from '../tensor/onnx-data-type.js';
-import { concreteShape, type Dimension } from '../tensor/shape.js';
+import type { Dimension } from '../tensor/shape.js';
 import { Tensor, tensor, toNumbers, zeros } from '../tensor/tensor.js';
 import { castElements } from './cast-elements.js';
 import type { GradientContext, InferContext, NoAttributes, OpFamily } from './definition.js';
@@ -31,7 +31,7 @@ export const creation: OpFamily<CreationAttributes> = {
     outputs: exactly(1),
     attributes: { value: { kind: 'tensor', required: true } },
     infer: ({ attributes }) => [{ dtype: attributes.value.dtype, shape: attributes.value.shape }],
-    gradient: () => [],
+    gradient: 'not-differentiable',
     evaluate: ({ attributes }) => [attributes.value],
   },
   ConstantOfShape: {
@@ -49,7 +49,7 @@ export const creation: OpFamily<CreationAttributes> = {
       }
       return [{ dtype: value?.dtype ?? 'float32', shape: extentsOf(context, 0) }];
     },
-    gradient: () => [undefined],
+    gradient: 'not-differentiable',
     evaluate: (context) => {
       const shape = integersAt(context, 0) ?? [];
       const value = context.attributes.value ?? zeros('float32', []);
@@ -95,7 +95,7 @@ export const creation: OpFamily<CreationAttributes> = {
       }
       return [{ dtype, shape: [rangeExtent(context) ?? context.unknownDimension('range')] }];
     },
-    gradient: rangeGradient,
+    gradient: 'not-differentiable',
     evaluate: (context) => {
       const [start, limit, delta] = [0, 1, 2].map((index) => context.input(index)) as [Tensor, Tensor, Tensor];
       return [rangeTensor(start, delta, rangeCount(scalarOf(start), scalarOf(limit), scalarOf(delta), context.fail))];
@@ -164,16 +164,6 @@ function rangeTensor(start: Tensor, delta: Tensor, count: number): Tensor {
   const [first, step] = [scalarOf(start), scalarOf(delta)];
   const values = Float64Array.from({ length: count }, (_, index) => first + index * step);
   return castElements(new Tensor('float64', [count], values), start.dtype);
-}
-
-/** dstart = Σ dy, ddelta = Σ i·dy; the limit only decides how many there are. */
-function rangeGradient({ builder, outputGradient: dy }: GradientContext<object>): readonly (Value | undefined)[] {
-  const { dtype } = dy;
-  const [count] = concreteShape(dy.shape, 'the gradient of Range') as [number];
-  const places = castElements(rangeTensor(tensor(0, { dtype }), tensor(1, { dtype }), count), dtype);
-  const weighted = builder.op('Mul', [dy, builder.constant(places, { name: 'places' })]);
-  const sum = (value: Value): Value => builder.op('ReduceSum', [value], { keepdims: 0 });
-  return [sum(dy), undefined, sum(weighted)];
 }
 
 function castGradient({

@@ -2,7 +2,7 @@ import type { Value } from '../graph/graph.js';
 import { reshapeTo } from '../graph/shape-ops.js';
 import { allocateData, type DType } from '../tensor/dtype.js';
 import { dtypeOfOnnx } from '../tensor/onnx-data-type.js';
-import { concreteShape, type Dimension, formatShape, stridesOf } from '../tensor/shape.js';
+import { compatibleShape, concreteShape, type Dimension, formatShape, stridesOf } from '../tensor/shape.js';
 import { elementCountOf, fromNumbers, fullTensor, Tensor, tensor, toNumbers } from '../tensor/tensor.js';
 import type { EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
 import type { IndexingAttributes } from './indexing.js';
@@ -22,7 +22,7 @@ export const masking: OpFamily<Pick<IndexingAttributes, Names>> = {
     infer: (context) => {
       const { shape } = context.input(0);
       const axis = checkedAxis(context.attributes.axis, shape.length + 1, context.fail);
-      if (context.input(2).shape.length !== 1 || context.input(2).shape[0] !== 2) {
+      if (!compatibleShape(context.input(2).shape, [2])) {
         const given = formatShape(context.input(2).shape);
         context.fail(`values have shape ${given}; [off, on] is needed`, { given: context.input(2).shape });
       }

@@ -51,7 +51,7 @@ export const random: OpFamily<RandomAttributes> = {
     attributes: { ...normal, ...created },
     random: true,
     infer: createdType,
-    gradient: () => [],
+    gradient: 'not-differentiable',
     evaluate: ({ attributes }) => [normalTensor(attributes.shape, attributes)],
   },
   RandomUniform: {
@@ -60,7 +60,7 @@ export const random: OpFamily<RandomAttributes> = {
     attributes: { ...uniform, ...created },
     random: true,
     infer: createdType,
-    gradient: () => [],
+    gradient: 'not-differentiable',
     evaluate: ({ attributes }) => [uniformTensor(attributes.shape, attributes)],
   },
   RandomNormalLike: {

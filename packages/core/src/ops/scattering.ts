@@ -58,6 +58,7 @@ export const scattering: OpFamily<Pick<IndexingAttributes, 'ScatterElements' | '
         return context.fail(
           `the last extent of the indices' shape ${given} must be 1…${shape.length}, the axes of the data they address`,
           { given: indices, allowed: shape },
+          typeof depth === 'string' ? 'unsupported-shape' : 'shape-mismatch',
         );
       }
       checkUpdates(context, [...indices.slice(0, -1), ...shape.slice(depth)]);

@@ -143,8 +143,9 @@ function symbolicExtent(extent: Dimension, start: Dimension, end: Dimension): Di
     if (typeof start === 'number') return start < 0 ? -start : addDimensions(extent, -start);
     return undefined;
   }
-  if (start === 0) return typeof end === 'number' ? (end < 0 ? addDimensions(extent, end) : undefined) : end;
-  return undefined;
+  if (start !== 0) return undefined;
+  if (typeof end === 'number') return end < 0 ? addDimensions(extent, end) : undefined;
+  return end.includes('?value') ? undefined : end;
 }
 
 /**
