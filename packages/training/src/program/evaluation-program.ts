@@ -49,7 +49,8 @@ export function evaluationProgram(request: EvaluationRequest): ObjectiveProgram 
   );
   const built = buildObjectives({ builder, objectives, signature, outputs });
   if (built.loss !== undefined) {
-    const terms = [built.loss, ...penalties(stateful, weights)];
+    const { closed, open } = penalties(stateful, weights);
+    const terms = [built.loss, ...closed, ...open];
     builder.output(
       'loss',
       terms.reduce((sum, term) => arithmetic.add(sum, term)),

@@ -13,11 +13,12 @@ import {
   type Value,
 } from '@modelwright/core';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Arithmetic } from '../symbolic/arithmetic.js';
 import type { BatchRole } from './batch-role.js';
 import { type BatchSignature, inputName, learningRateName, stepSlot } from './batch-signature.js';
 import { liveParameters, nextName, outputName, stateInput, trainingForward } from './forward-graph.js';
 import { buildObjectives, type MetricOutputs, type OutputObjective } from './objective.js';
-import { penaltyOf } from './penalties.js';
+import { type Penalty, penaltyGradient, penaltyOf } from './penalties.js';
 import { StatefulBuilder } from './stateful-builder.js';
 import { buildUpdate } from './update.js';
 
@@ -60,8 +61,8 @@ export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignatur
   );
   const extensions = new Extensions(recipe.extensions, stateful);
   const forward = buildForward({ recipe, signature, stateful, step, weights, extensions });
-  const { total, objective } = buildLosses({ recipe, signature, stateful, weights, extensions, forward });
-  const trained = differentiate({ model, builder: stateful.builder, total, weights });
+  const { differentiated, objective } = buildLosses({ recipe, signature, stateful, weights, extensions, forward });
+  const trained = differentiate({ model, stateful, total: differentiated, weights });
   buildUpdate({
     stateful,
     optimizer,
@@ -120,15 +121,17 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
 }
 
 function buildLosses({ recipe, signature, stateful, weights, extensions, forward }: Stage & { forward: Forward }): {
-  readonly total: Value;
+  /** The loss but for terms whose gradient is known beforehand. */
+  readonly differentiated: Value;
   readonly objective: Omit<ObjectiveProgram, keyof Program>;
 } {
   const { builder, arithmetic } = stateful;
   const { outputs, inputs } = forward;
   const built = buildObjectives({ builder, objectives: recipe.objectives, signature, outputs });
+  const penalty = penalties(stateful, weights);
   const terms = [
     ...(built.loss === undefined ? [] : [built.loss]),
-    ...penalties(stateful, weights),
+    ...penalty.open,
     ...extensions.extraLosses({ inputs, outputs, targets: built.targets }),
   ];
   if (terms.length === 0) {
@@ -137,9 +140,11 @@ function buildLosses({ recipe, signature, stateful, weights, extensions, forward
       `model '${recipe.model.name}' has no loss to train for: the batch has no targets, or no loss was given`,
     );
   }
-  const total = terms.reduce((sum, term) => arithmetic.add(sum, term));
-  builder.output('loss', total);
-  return { total, objective: { loss: 'loss', losses: nameLosses(builder, built.losses), metrics: built.metrics } };
+  const add = (sum: Value, term: Value): Value => arithmetic.add(sum, term);
+  const differentiated = terms.reduce(add);
+  builder.output('loss', penalty.closed.reduce(add, differentiated));
+  const losses = nameLosses(builder, built.losses);
+  return { differentiated, objective: { loss: 'loss', losses, metrics: built.metrics } };
 }
 
 /** Makes the loss of each output a graph output; gives their names by log name. */
@@ -149,11 +154,11 @@ export function nameLosses(builder: GraphBuilder, losses: Values): { readonly [n
 }
 
 /** The penalties of all trainable weights. */
-export function penalties({ arithmetic }: StatefulBuilder, weights: ReadonlyMap<Parameter, Value>): readonly Value[] {
-  return [...weights].flatMap(([{ regularizer, trainable }, value]) => {
-    const penalty = regularizer === undefined || !trainable ? undefined : penaltyOf(arithmetic, value, regularizer);
-    return penalty === undefined ? [] : [penalty];
-  });
+export function penalties({ arithmetic }: StatefulBuilder, weights: ReadonlyMap<Parameter, Value>): Penalty {
+  const all = [...weights].flatMap(([{ regularizer, trainable }, value]) =>
+    regularizer === undefined || !trainable ? [] : [penaltyOf(arithmetic, value, regularizer)],
+  );
+  return { closed: all.flatMap(({ closed }) => closed), open: all.flatMap(({ open }) => open) };
 }
 
 interface TrainedWeight {
@@ -165,22 +170,29 @@ interface TrainedWeight {
 // Weights that the loss does not depend on are left alone.
 function differentiate(request: {
   readonly model: Model;
-  readonly builder: GraphBuilder;
+  readonly stateful: StatefulBuilder;
   readonly total: Value;
   readonly weights: ReadonlyMap<Parameter, Value>;
 }): readonly TrainedWeight[] {
-  const { model, builder, total, weights } = request;
+  const { model, stateful, total, weights } = request;
+  const { builder, arithmetic } = stateful;
   const candidates = [...weights].filter(([{ role }]) => role === 'weight');
   const targets = candidates.map(([, value]) => value);
   const gradients = backpropagate(builder, [{ value: total }], targets);
   const trained = candidates
     .map(([parameter, value], index) => ({ parameter, value, gradient: gradients[index] as Value }))
-    .filter(({ gradient }) => builder.constantOf(gradient) === undefined);
+    .filter(({ gradient }) => builder.constantOf(gradient) === undefined)
+    .map((each) => ({ ...each, gradient: penalized(arithmetic, each) }));
   if (trained.length > 0) return trained;
   const reason = candidates.length === 0 ? 'it has no trainable weights' : 'the loss depends on none of its weights';
   throw new ModelwrightError('invalid-model', `model '${model.name}' cannot be trained: ${reason}`, {
     given: model.parameters.map(({ name }) => name),
   });
+}
+
+function penalized(arithmetic: Arithmetic, { parameter, value, gradient }: TrainedWeight): Value {
+  const { regularizer } = parameter;
+  return regularizer === undefined ? gradient : penaltyGradient(arithmetic, { weight: value, gradient }, regularizer);
 }
 
 /** The extensions of one program with their slots in it. */
