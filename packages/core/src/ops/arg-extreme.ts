@@ -4,7 +4,7 @@ import { normalizeAxis } from '../tensor/shape.js';
 import { Tensor, toNumbers } from '../tensor/tensor.js';
 import type { EvaluateContext, InferContext, OpDefinition } from './definition.js';
 import { forEachLine } from './reduction-kernels.js';
-import { exactly, requireNumeric } from './rules.js';
+import { exactly, requireAxis, requireNumeric } from './rules.js';
 
 export interface ArgAttributes {
   axis: number;
@@ -37,7 +37,7 @@ function argExtreme(beats: Beats): OpDefinition<ArgAttributes> {
 function inferArg(context: InferContext<ArgAttributes>): readonly ValueType[] {
   requireNumeric(context, 0);
   const { shape } = context.input(0);
-  const axis = normalizeAxis(context.attributes.axis, shape.length, `axis of ${context.op}`);
+  const axis = requireAxis(context, context.attributes.axis, shape.length);
   if (shape[axis] === 0) context.fail(`axis ${axis} is empty: it has no extreme`, { given: shape });
   return [{ dtype: 'int64', shape: withoutAxis(shape, axis, context.attributes.keepdims) }];
 }

@@ -5,7 +5,7 @@ import { castTensor, fromNumbers, Tensor, toNumbers } from '../tensor/tensor.js'
 import type { EvaluateContext, InferContext, OpDefinition } from './definition.js';
 import { narrowIntegers } from './matrix-product.js';
 import { forEachLine } from './reduction-kernels.js';
-import { exactly, requireDType, requireNumeric, sameAsInput } from './rules.js';
+import { exactly, requireAxis, requireDType, requireNumeric, sameAsInput } from './rules.js';
 
 interface CumSumAttributes {
   exclusive: number;
@@ -33,7 +33,7 @@ function inferCumSum(context: InferContext<CumSumAttributes>): readonly ValueTyp
   requireNumeric(context, 0);
   requireDType(context, 1, 'int32', 'int64');
   const axis = context.dimensions(1)?.[0];
-  if (typeof axis === 'number') normalizeAxis(axis, context.input(0).shape.length, 'axis of CumSum');
+  if (typeof axis === 'number') requireAxis(context, axis, context.input(0).shape.length);
   return sameAsInput(context);
 }
 

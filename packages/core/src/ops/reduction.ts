@@ -9,7 +9,7 @@ import { type ArgAttributes, argMax, argMin } from './arg-extreme.js';
 import { cumulativeSum } from './cumulative-sum.js';
 import type { DecomposeContext, GradientContext, InferContext, OpDefinition, OpFamily } from './definition.js';
 import { extremeInteger, type Reduction, reduceTensor } from './reduction-kernels.js';
-import { between, exactly, mapBinary, requireNumeric } from './rules.js';
+import { between, exactly, mapBinary, requireAxis, requireNumeric } from './rules.js';
 import { topK } from './top-k.js';
 
 /** Axes are input 1 (an int64 vector); none means all, or nothing with `noop_with_empty_axes`. */
@@ -184,6 +184,7 @@ function inferReduction(context: InferContext<ReduceAttributes>, allowsBool: boo
     const rank = keeps ? shape.length : shape.length - (count as number);
     return [{ dtype, shape: Array.from({ length: rank }, () => context.unknownDimension('reduced')) }];
   }
+  for (const axis of given as readonly number[]) requireAxis(context, axis, shape.length);
   const axes = reducedAxes(given as readonly number[], shape.length, context.attributes);
   const result = shape.flatMap((extent, axis): Dimension[] => (axes.includes(axis) ? (keeps ? [1] : []) : [extent]));
   return [{ dtype, shape: result }];

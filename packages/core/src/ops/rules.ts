@@ -113,6 +113,17 @@ export function requireRank(context: InferContext<object>, index: number, rank: 
     context.fail(`${what} has shape ${formatShape(shape)}; rank ${rank} is needed`, { given: shape });
 }
 
+/** `axis` counted from the front; throws `invalid-attribute` with the user's layer when it is out of range. */
+export function requireAxis(context: InferContext<object>, axis: number, rank: number): number {
+  if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
+  const allowed = rank === 0 ? 'a scalar has no axes' : `allowed is ${-rank}…${rank - 1}`;
+  return context.fail(
+    `axis ${axis} is out of range for rank ${rank}; ${allowed}`,
+    { given: axis },
+    'invalid-attribute',
+  );
+}
+
 /** Evaluates a function of one number elementwise. */
 export function mapUnary(
   context: EvaluateContext<object>,

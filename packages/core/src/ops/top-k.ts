@@ -4,7 +4,7 @@ import { concreteShape, normalizeAxis } from '../tensor/shape.js';
 import { Tensor, toNumbers, zeros } from '../tensor/tensor.js';
 import type { EvaluateContext, GradientContext, InferContext, OpDefinition } from './definition.js';
 import { forEachLine } from './reduction-kernels.js';
-import { exactly, requireDType, requireNumeric } from './rules.js';
+import { exactly, requireAxis, requireDType, requireNumeric } from './rules.js';
 
 interface TopKAttributes {
   axis: number;
@@ -35,7 +35,7 @@ function inferTopK(context: InferContext<TopKAttributes>): readonly ValueType[] 
   requireNumeric(context, 0);
   requireDType(context, 1, 'int64');
   const { dtype, shape } = context.input(0);
-  const axis = normalizeAxis(context.attributes.axis, shape.length, 'axis of TopK');
+  const axis = requireAxis(context, context.attributes.axis, shape.length);
   const k = context.dimensions(1)?.[0] ?? context.unknownDimension('k');
   const extent = shape[axis];
   if (typeof k === 'number' && typeof extent === 'number' && (k < 0 || k > extent)) {
