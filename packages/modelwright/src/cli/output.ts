@@ -1,5 +1,6 @@
 import { type ErrorDetails, isModelwrightError } from '@modelwright/core';
 import { exitCodeOf } from './exit-codes.js';
+import { toJson } from './to-json.js';
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -53,10 +54,6 @@ function usesColor(): boolean {
 
 function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
-}
-
-function toJson(data: unknown): string {
-  return JSON.stringify(data, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2);
 }
 
 function describeError(error: unknown): { code: string; message: string; details?: object } {

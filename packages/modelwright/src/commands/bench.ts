@@ -122,24 +122,27 @@ async function benchPredictor(
 }
 
 function render(results: readonly (BenchResult | FailedBench)[]): string {
-  const fastest = Math.max(...results.map((result) => ('error' in result ? 0 : result.samplesPerSecond)));
-  const rows = results.map((result) => {
-    if ('error' in result) return [result.backend, result.error.message];
-    const { latency, samplesPerSecond } = result;
-    return [
-      result.backend,
-      formatMilliseconds(latency.medianMilliseconds),
-      formatMilliseconds(latency.p95Milliseconds),
-      `${Number(samplesPerSecond.toPrecision(3)).toLocaleString('en-US')}/s`,
-      samplesPerSecond === fastest ? '1×' : `${(samplesPerSecond / fastest).toPrecision(2)}×`,
-      formatMilliseconds(result.compileMilliseconds),
-      formatMilliseconds(result.firstRunMilliseconds),
-    ];
-  });
-  const right = ['median', '95 %', 'samples', 'relative', 'compile', 'first run'].map(
-    (heading) => ({ heading, align: 'right' }) as const,
-  );
-  const measured = results.find((result): result is BenchResult => !('error' in result));
-  const caption = measured ? dim(`batch ${measured.batch}, ${measured.latency.runCount} runs`) : '';
-  return `${renderTable([{ heading: 'backend' }, ...right], rows)}\n${caption}`;
+  const measured = results.filter((result): result is BenchResult => !('error' in result));
+  const failed = results.filter((result): result is FailedBench => 'error' in result);
+  const lines = failed.map(({ backend, error }) => `${backend}: ${error.message}`);
+  const [first] = measured;
+  if (first === undefined) return lines.join('\n');
+  const caption = dim(`batch ${first.batch}, ${first.latency.runCount} runs`);
+  return [renderMeasured(measured), caption, ...lines].join('\n');
+}
+
+function renderMeasured(results: readonly BenchResult[]): string {
+  const fastest = Math.max(...results.map(({ samplesPerSecond }) => samplesPerSecond));
+  const rows = results.map(({ backend, latency, samplesPerSecond, compileMilliseconds, firstRunMilliseconds }) => [
+    backend,
+    formatMilliseconds(latency.medianMilliseconds),
+    formatMilliseconds(latency.p95Milliseconds),
+    `${Number(samplesPerSecond.toPrecision(3)).toLocaleString('en-US')}/s`,
+    samplesPerSecond === fastest ? '1×' : `${(samplesPerSecond / fastest).toPrecision(2)}×`,
+    formatMilliseconds(compileMilliseconds),
+    formatMilliseconds(firstRunMilliseconds),
+  ]);
+  const headings = ['median', '95 %', 'samples', 'relative', 'compile', 'first run'];
+  const columns = headings.map((heading) => ({ heading, align: 'right' }) as const);
+  return renderTable([{ heading: 'backend' }, ...columns], rows);
 }

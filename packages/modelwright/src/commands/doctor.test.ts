@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createWorkplace, type Workplace } from '../../test/command-line.js';
@@ -39,6 +39,15 @@ test('names the configuration file it follows, for people', async () => {
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/backend +reference \(from .*modelwright\.config\.ts\)/);
   expect(stdout).toMatch(/reference:cpu +works +\d+ ops/);
+});
+
+test('a configured backend is tried with all its options', async () => {
+  const backend = { name: 'onnxruntime', device: 'cpu', engine: 'binding' };
+  writeFileSync(join(workplace.folder, 'modelwright.config.json'), JSON.stringify({ backend }));
+  rmSync(join(workplace.folder, 'modelwright.config.ts'));
+  const { data } = await workplace.json<Report>(['doctor']);
+  expect(data.configuration).toMatchObject({ backend: 'onnxruntime:cpu', source: 'configuration-file' });
+  expect(data.backends[0]).toMatchObject({ works: true, detail: expect.stringMatching(/^binding 1\./) });
 });
 
 test('a backend that does not work: why, what to do, and exit status 4', async () => {

@@ -1,11 +1,13 @@
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import { parseBackendConfiguration } from '../backend/backend-configuration.js';
 import { loadConfiguration } from '../backend/configuration-file.js';
-import { chooseBackend, includedBackends } from '../backend/load-backend.js';
+import { chooseBackend } from '../backend/load-backend.js';
 import { formatBytes, formatMilliseconds } from '../cli/format.js';
 import { collectNames } from '../cli/option-values.js';
 import { bold, type CommandResult, type OutputOptions, runCommand } from '../cli/output.js';
 import { indent, renderTable } from '../cli/table.js';
+import { nameOf, usualBackends } from '../model/choose-backend.js';
 import { type InstalledVersion, installedVersions } from '../model/installed-versions.js';
 import { type BackendHealth, probeBackend } from '../model/probe-backend.js';
 
@@ -39,11 +41,10 @@ export function addDoctorCommand(program: Command): void {
 
 async function doctor(options: DoctorOptions): Promise<CommandResult> {
   const chosen = await chooseBackend();
-  const { name, device } = chosen.configuration;
-  const chosenName = device === undefined ? name : `${name}:${device}`;
-  const names = options.backend ?? [...new Set([chosenName, ...includedBackends])];
+  const chosenName = nameOf(chosen.configuration);
+  const asked = options.backend?.map((name) => parseBackendConfiguration(name, '--backend'));
   const backends: BackendHealth[] = [];
-  for (const each of names) backends.push(await probeBackend(each));
+  for (const each of asked ?? (await usualBackends())) backends.push(await probeBackend(each));
   const configurationFile = (await loadConfiguration())?.file;
   const data = {
     machine: machineFacts(),

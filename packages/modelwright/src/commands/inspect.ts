@@ -1,11 +1,12 @@
 import { isModelwrightError, type Model, print } from '@modelwright/core';
 import type { Command } from 'commander';
-import { chooseBackend, includedBackends, loadBackend } from '../backend/load-backend.js';
+import { type BackendConfiguration, parseBackendConfiguration } from '../backend/backend-configuration.js';
+import { loadBackend } from '../backend/load-backend.js';
 import { formatBytes, formatCount, formatExtents, plural } from '../cli/format.js';
 import { collectNames } from '../cli/option-values.js';
 import { bold, type CommandResult, dim, type OutputOptions, runCommand } from '../cli/output.js';
 import { indent, renderTable } from '../cli/table.js';
-import { labelOf } from '../model/choose-backend.js';
+import { labelOf, nameOf, usualBackends } from '../model/choose-backend.js';
 import {
   allNodes,
   describeModel,
@@ -76,22 +77,15 @@ async function inspect(file: string, options: InspectOptions): Promise<CommandRe
 }
 
 async function reportBackends(model: Model, asked: readonly string[] | undefined): Promise<readonly BackendReport[]> {
+  const configurations = asked?.map((name) => parseBackendConfiguration(name, '--backend'));
   const reports: BackendReport[] = [];
-  for (const name of asked ?? (await usualBackends())) reports.push(await reportBackend(model, name));
+  for (const each of configurations ?? (await usualBackends())) reports.push(await reportBackend(model, each));
   return reports;
 }
 
-/** Those that come along, and the configured one. */
-async function usualBackends(): Promise<readonly string[]> {
-  const { configuration, source } = await chooseBackend();
-  const { name, device } = configuration;
-  const chosen = device === undefined ? name : `${name}:${device}`;
-  return source === 'default' ? includedBackends : [...new Set([chosen, ...includedBackends])];
-}
-
-async function reportBackend(model: Model, name: string): Promise<BackendReport> {
+async function reportBackend(model: Model, configuration: BackendConfiguration): Promise<BackendReport> {
   try {
-    const backend = await loadBackend(name);
+    const backend = await loadBackend(configuration);
     const { runs, obstacles } = supportOf(model, backend.capabilities);
     await backend.dispose();
     return { backend: labelOf(backend), available: true, runs, reasons: obstacles };
@@ -100,7 +94,7 @@ async function reportBackend(model: Model, name: string): Promise<BackendReport>
       isModelwrightError(error, 'backend-unavailable') || isModelwrightError(error, 'invalid-configuration');
     if (!expected) throw error;
     const reasons = [error.message, ...(error.details.hint ? [error.details.hint] : [])];
-    return { backend: name, available: false, runs: false, reasons };
+    return { backend: nameOf(configuration), available: false, runs: false, reasons };
   }
 }
 

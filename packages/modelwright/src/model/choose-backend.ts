@@ -1,5 +1,6 @@
 import { type Backend, isModelwrightError } from '@modelwright/core';
-import { chooseBackend, loadBackend } from '../backend/load-backend.js';
+import type { BackendConfiguration } from '../backend/backend-configuration.js';
+import { chooseBackend, includedBackends, loadBackend } from '../backend/load-backend.js';
 
 /** A backend for a command, and a remark if it is not the one that would be best. */
 export interface CommandBackend {
@@ -28,4 +29,16 @@ export async function backendForCommand(asked: string | undefined): Promise<Comm
 /** `onnxruntime:cpu` */
 export function labelOf({ name, device }: Pick<Backend, 'name' | 'device'>): string {
   return `${name}:${device}`;
+}
+
+/** `onnxruntime` or `onnxruntime:cpu`, as a user would ask for it. */
+export function nameOf({ name, device }: BackendConfiguration): string {
+  return device === undefined ? name : `${name}:${device}`;
+}
+
+/** What to look at when nobody says: the configured backend with all its options, then those that come along. */
+export async function usualBackends(): Promise<readonly BackendConfiguration[]> {
+  const { configuration } = await chooseBackend();
+  const others = includedBackends.filter((name) => name !== nameOf(configuration)).map((name) => ({ name }));
+  return [configuration, ...others];
 }

@@ -8,8 +8,9 @@ import {
   tensor,
   toNumbers,
 } from '@modelwright/core';
+import type { BackendConfiguration } from '../backend/backend-configuration.js';
 import { loadBackend } from '../backend/load-backend.js';
-import { labelOf } from './choose-backend.js';
+import { labelOf, nameOf } from './choose-backend.js';
 
 /** Whether a backend works here. */
 export type BackendHealth = WorkingBackend | BrokenBackend;
@@ -34,10 +35,11 @@ export interface BrokenBackend {
 }
 
 /** Loads a backend and lets it compute `relu(x · w)` for numbers whose answer is known. */
-export async function probeBackend(asked: string): Promise<BackendHealth> {
+export async function probeBackend(configuration: BackendConfiguration): Promise<BackendHealth> {
+  const asked = nameOf(configuration);
   const started = performance.now();
   try {
-    const backend = await loadBackend(asked);
+    const backend = await loadBackend(configuration);
     try {
       await checkAnswer(backend);
       const { capabilities } = backend;
