@@ -31,7 +31,10 @@ function checkScales(context: InferContext<BlockAttributes>): void {
   const [x, scale] = [context.input(0).shape, context.input(1).shape];
   const { block_size } = context.attributes;
   const zeroPoint = context.inputs[2];
-  if (zeroPoint !== undefined && !compatibleShape(zeroPoint.shape, scale)) {
+  const isSingle = (shape: readonly Dimension[]): boolean => shape.every((extent) => extent === 1);
+  // One value for all may be written as a scalar or as a vector of one, and not always in the same way.
+  const isOneForAll = zeroPoint !== undefined && isSingle(zeroPoint.shape) && isSingle(scale);
+  if (zeroPoint !== undefined && !isOneForAll && !compatibleShape(zeroPoint.shape, scale)) {
     context.fail(`scale ${formatShape(scale)} and zero point ${formatShape(zeroPoint.shape)} differ in shape`);
   }
   if (scale.length === 0 || (scale.length === 1 && scale[0] === 1 && block_size === 0)) return;
@@ -154,7 +157,9 @@ function evaluateDynamicQuantize(context: EvaluateContext<NoAttributes>): readon
   let [low, high] = [0, 0];
   for (const value of x) [low, high] = [Math.min(low, value), Math.max(high, value)];
   // All zeros: any scale does.
-  const scale = high === low ? 1 : (high - low) / levels;
+  const exact = high === low ? 1 : (high - low) / levels;
+  // What is handed out in float32 must be what was divided by.
+  const scale = context.outputTypes[1]?.dtype === 'float32' ? Math.fround(exact) : exact;
   const range = rangeOf('uint8');
   const zeroPoint = quantized(-low, scale, 0, range);
   return [

@@ -167,7 +167,7 @@ function fillFrom(target: Float64Array, bits: Uint16Array, decode: (bits: number
 
 /**
  * A tensor of `dtype` from numbers, converted as ONNX's `Cast` does: floats round to nearest even, integers
- * truncate toward zero and wrap, bool is `value ≠ 0`, int4 and uint4 clamp.
+ * truncate toward zero and wrap (int4 and uint4 too), bool is `value ≠ 0`.
  */
 export function fromNumbers<D extends DType>(dtype: D, shape: readonly number[], values: ArrayLike<number>): Tensor<D> {
   if (dtype === 'float64' && values instanceof Float64Array) {
@@ -186,8 +186,8 @@ function encodeElement(dtype: DType, value: number): number | bigint | string {
   }
   if (isBigInt(dtype)) return Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n;
   if (dtype === 'bool') return value !== 0 ? 1 : 0;
-  if (dtype === 'int4') return Math.max(-8, Math.min(7, Math.trunc(value)));
-  if (dtype === 'uint4') return Math.max(0, Math.min(15, Math.trunc(value)));
+  if (dtype === 'int4') return ((Math.trunc(value) & 15) ^ 8) - 8;
+  if (dtype === 'uint4') return Math.trunc(value) & 15;
   return dtype === 'string' ? String(value) : Math.trunc(value);
 }
 
