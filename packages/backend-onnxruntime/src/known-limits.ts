@@ -12,4 +12,5 @@ export const knownLimits: { readonly [id: string]: string } = {
   'elementwise/Acosh/float64': noFloat64,
   'elementwise/Atanh/float64': noFloat64,
   'elementwise/Pow/int64': 'powers of integers are computed in float64, so beyond 2⁵³ the last digits are lost',
+  'indexing/OneHot/int64 from int32': 'int32 indices come with float32 values only',
 };

@@ -61,7 +61,10 @@ function growth(dtype: DType, condition: (builder: GraphBuilder, given: Value, v
 const keep = (builder: GraphBuilder, holds: Value): Value => builder.op('Identity', [holds]);
 
 const constantBranch = (name: string, values: readonly number[]): Graph =>
-  bodyGraph(name, [], (builder) => [builder.op('Constant', [], { value: tensor([...values]) })]);
+  bodyGraph(name, [], (builder) => {
+    const names = { name: `${name}_values`, nodeName: `${name}_constant` };
+    return [builder.op('Constant', [], { value: tensor([...values]) }, names)];
+  });
 
 /** Cases of the control flow. What its bodies capture is tested beside the definitions. */
 export const controlFlowCases: readonly OpCase[] = [

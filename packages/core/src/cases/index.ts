@@ -8,6 +8,7 @@ import { elementwiseCases } from './elementwise.js';
 import { indexingCases } from './indexing.js';
 import { linearAlgebraCases } from './linear-algebra.js';
 import { lossCases } from './loss.js';
+import { modeCases } from './mode.js';
 import { movementCases } from './movement.js';
 import { normalizationCases } from './normalization.js';
 import { poolingCases } from './pooling.js';
@@ -40,4 +41,5 @@ export const opCases: readonly OpCase[] = [
   ...creationCases,
   ...randomCases,
   ...controlFlowCases,
+  ...modeCases,
 ];
