@@ -32,6 +32,25 @@ export function linearModel({
   });
 }
 
+/** A model that gives back its input `[batch, features]`, plus a weight of zeros. */
+export function echoModel(features: number): Model {
+  const builder = new GraphBuilder('echo');
+  const x = builder.input('x', 'float64', ['batch', features]);
+  const w = builder.constant(
+    tensor(
+      Array.from({ length: features }, () => 0),
+      { dtype: 'float64' },
+    ),
+    { name: 'w' },
+  );
+  builder.output('y', builder.op('Add', [x, w]));
+  return new Model({
+    name: 'echo',
+    graph: builder.build(),
+    parameters: [{ name: 'w', value: w, trainable: true, role: 'weight' }],
+  });
+}
+
 /** A model whose output is its one weight: what a loss says of it is the loss of the weight. */
 export function weightModel(weight: readonly (readonly number[])[], activation: 'softmax' | 'sigmoid' | null): Model {
   const builder = new GraphBuilder('weight');
