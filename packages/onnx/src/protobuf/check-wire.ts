@@ -113,8 +113,8 @@ class WireCheck {
   #tag(path: string): [number, WireType] {
     try {
       return this.#reader.tag();
-    } catch (cause) {
-      throw this.#damaged('a field has an illegal tag', path, cause);
+    } catch {
+      throw this.#damaged('a field has an illegal tag', path);
     }
   }
 
@@ -164,9 +164,9 @@ class WireCheck {
     if (this.#listValues > this.#limits.maxListValues) throw this.#tooMuch('list entries', 'maxListValues', path);
   }
 
-  #damaged(what: string, path: string, cause?: unknown): ModelwrightError {
+  #damaged(what: string, path: string): ModelwrightError {
     const message = `not a valid ONNX file: ${what} (byte ${this.#reader.pos}, in ${path})`;
-    return new ModelwrightError('invalid-model', message, { cause });
+    return new ModelwrightError('invalid-model', message);
   }
 
   #tooMuch(what: string, limit: keyof ReadLimits, path: string): ModelwrightError {
