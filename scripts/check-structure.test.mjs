@@ -23,18 +23,20 @@ describe('complains about', () => {
     ['a type import that it forbids', models, "import type { A } from '@modelwright/training';", 'may not import'],
     ['an inline type import', models, "export type A = import('@modelwright/training').A;", 'may not import'],
     ['a re-export', models, "export * from '@modelwright/training';", 'may not import'],
-    ['a dynamic import', models, "export const a = import('@modelwright/training');", 'may not import'],
+    ['a dynamic import', models, "/** A. */ export const a = import('@modelwright/training');", 'may not import'],
     ['an unlisted package', models, "import 'left-pad';", "imports 'left-pad', which package.json does not list"],
     ['a bare builtin', models, "import 'fs';", 'without the node: prefix'],
     ['a builtin in core', core, "import 'node:fs';", "core imports 'node:fs'"],
-    ['a platform global in core', core, 'export const a = process.argv;', "platform global 'process'"],
-    ['a platform global in an array', core, 'export const a = [process];', "platform global 'process'"],
+    ['a platform global in core', core, '/** A. */ export const a = process.argv;', "platform global 'process'"],
+    ['a platform global in an array', core, '/** A. */ export const a = [process];', "platform global 'process'"],
     ['a timer in core', core, 'setTimeout(() => {}, 1);', "platform global 'setTimeout'"],
     ['a plain error', models, "throw new Error('no');", 'makes a plain Error'],
     ['a plain error without new', models, "throw TypeError('no');", 'makes a plain TypeError'],
     ['an enum', models, 'enum A { B }', 'declares an enum'],
-    ['a namespace', models, 'export namespace A { export const b = 1; }', 'declares a namespace'],
+    ['a namespace', models, 'namespace A { const b = 1; }', 'declares a namespace'],
     ['a default export', models, 'export default 1;', 'has a default export'],
+    ['an export without a doc comment', models, 'export function f() {}', 'f has no doc comment'],
+    ['a constant without one', models, 'export const f = 1;', 'f has no doc comment'],
     ['a missing extension', models, "import './index';", 'does not end in .js'],
     ['a syntax error', models, 'const = 1;', 'does not parse'],
     ['a machine path', 'docs/a.md', `see ${['', 'home', 'someone', 'x'].join('/')}`, 'path of one machine'],
@@ -75,14 +77,14 @@ test.each([
   [
     'a local variable may share a global name',
     'packages/core/src/a.ts',
-    'export const f = (process: string) => process;',
+    '/** F. */ export const f = (process: string) => process;',
   ],
-  ['so may a destructured one', 'packages/core/src/a.ts', 'export const f = ({ window }) => window;'],
-  ['so may one with a default', 'packages/core/src/a.ts', 'export const f = ([self = 1]) => self;'],
+  ['so may a destructured one', 'packages/core/src/a.ts', '/** F. */ export const f = ({ window }) => window;'],
+  ['so may one with a default', 'packages/core/src/a.ts', '/** F. */ export const f = ([self = 1]) => self;'],
   [
     'a property may share a global name',
     'packages/core/src/a.ts',
-    'export const f = (a: { process: 1 }) => a.process;',
+    '/** F. */ export const f = (a: { process: 1 }) => a.process;',
   ],
 ])('allows: %s', (_name, file, text) => {
   write(file, text);
@@ -90,7 +92,7 @@ test.each([
 });
 
 test('long files and functions are warnings', () => {
-  write('packages/models/src/long.ts', `export function long() {\n${'  f();\n'.repeat(450)}}\n`);
+  write('packages/models/src/long.ts', `/** L. */ export function long() {\n${'  f();\n'.repeat(450)}}\n`);
   const { problems, warnings } = checkTree(root);
   expect(problems).toEqual([]);
   expect(warnings).toEqual([

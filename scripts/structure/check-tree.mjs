@@ -49,6 +49,7 @@ function checkSource({ file, facts, manifest, allowed, imported, report }) {
   }
   if (test) return;
   for (const { line, rule } of facts.violations) report.problems.push(`${file}:${line}: ${rule}`);
+  for (const { name, line } of facts.undocumented) report.problems.push(`${file}:${line}: ${name} has no doc comment`);
   if (manifest.name === '@modelwright/core') {
     for (const { name, line } of facts.globals) {
       report.problems.push(`${file}:${line}: core uses the platform global '${name}'`);

@@ -35,10 +35,11 @@ const platformGlobals = new Set([
 /**
  * @returns `imports`: `{ specifier, line }` of every import, export-from, dynamic and type import;
  *   `violations`: `{ line, rule }` of what no source file may contain; `globals`: `{ name, line }` of host names used;
- *   `functions`: `{ name, line, lines }` of every function.
+ *   `functions`: `{ name, line, lines }` of every function; `undocumented`: `{ name, line }` of every exported function,
+ *   class and constant without a doc comment.
  */
 export function readSourceFacts(path, text) {
-  const { program, errors } = parseSync(path, text);
+  const { program, comments, errors } = parseSync(path, text);
   const lineOf = lineCounter(text);
   const facts = { imports: [], violations: [], globals: [], functions: [], lines: text.split('\n').length };
   if (errors.length > 0) facts.violations.push({ line: 1, rule: `does not parse: ${errors[0].message}` });
@@ -58,8 +59,31 @@ export function readSourceFacts(path, text) {
       else if (isDeclaration(parent, key)) declared.add(node.name);
     }
   });
+  facts.undocumented = undocumentedExports(program, comments, text).map(({ name, start }) => ({
+    name,
+    line: lineOf(start),
+  }));
   facts.globals = references.filter(({ name }) => !declared.has(name));
   return facts;
+}
+
+/** An export right below a documented one, without an empty line, belongs to its group (or is its overload). */
+function undocumentedExports(program, comments, text) {
+  const documented = new Set(
+    comments.filter(({ type, value }) => type === 'Block' && value.startsWith('*')).map(({ end }) => end),
+  );
+  const found = [];
+  let groupEnd = -1;
+  for (const node of program.body) {
+    const { declaration } = node;
+    if (node.type !== 'ExportNamedDeclaration' || !declaration || /^TS(Interface|TypeAlias)/.test(declaration.type))
+      continue;
+    const before = text.slice(0, node.start).trimEnd().length;
+    const inGroup = before === groupEnd && !/\n\s*\n/.test(text.slice(before, node.start));
+    if (documented.has(before) || inGroup) groupEnd = node.end;
+    else found.push({ name: declaration.id?.name ?? declaration.declarations?.[0]?.id?.name, start: node.start });
+  }
+  return found;
 }
 
 function importedSpecifier(node) {

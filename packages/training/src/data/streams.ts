@@ -110,6 +110,7 @@ export async function* mapStream(
   for await (const sample of samples) yield await map(sample);
 }
 
+/** Samples for which `keep` holds. */
 export async function* filterStream(
   samples: AsyncIterable<Sample>,
   keep: (sample: Sample) => boolean,
@@ -117,6 +118,7 @@ export async function* filterStream(
   for await (const sample of samples) if (keep(sample)) yield sample;
 }
 
+/** The first `count` samples. */
 export async function* takeStream(samples: AsyncIterable<Sample>, count: number): AsyncGenerator<Sample> {
   if (count <= 0) return;
   let taken = 0;
@@ -126,6 +128,7 @@ export async function* takeStream(samples: AsyncIterable<Sample>, count: number)
   }
 }
 
+/** All but the first `count` samples. */
 export async function* skipStream(samples: AsyncIterable<Sample>, count: number): AsyncGenerator<Sample> {
   let skipped = 0;
   for await (const sample of samples) if (++skipped > count) yield sample;

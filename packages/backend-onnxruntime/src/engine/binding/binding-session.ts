@@ -23,6 +23,7 @@ export class BindingValue implements EngineValue {
   }
 }
 
+/** A model loaded by the stock API. */
 export class BindingSession implements Session {
   readonly inputs: readonly ValueMetadata[];
   readonly outputs: readonly ValueMetadata[];

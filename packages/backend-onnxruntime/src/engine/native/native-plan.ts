@@ -24,6 +24,7 @@ interface Frame {
   readonly outputs: bigint;
 }
 
+/** A run of the C API with its argument arrays laid out once. */
 export class NativePlan implements RunPlan {
   readonly #context: PlanContext;
   readonly #names: CStrings;

@@ -6,6 +6,7 @@ import { readMetadata } from './session-metadata.js';
 /** What a session shares with its engine. */
 export type SessionContext = Pick<PlanContext, 'api' | 'threads' | 'turns'>;
 
+/** A model loaded by the C API. */
 export class NativeSession implements Session {
   readonly inputs: readonly ValueMetadata[];
   readonly outputs: readonly ValueMetadata[];
