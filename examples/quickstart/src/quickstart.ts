@@ -49,7 +49,7 @@ const trainer = await createTrainer(model, {
   metrics: ['accuracy'],
   seed: 1,
 });
-const history = await trainer.fit(trainSet, { epochs: 10, batchSize: 64, validationData: testSet });
+const history = await trainer.fit(trainSet, { epochs: 12, batchSize: 64, validationData: testSet });
 const { accuracy } = await trainer.evaluate(testSet, { batchSize: 250 });
 console.log(`\nAccuracy on ${test.count} digits it has never seen: ${(100 * (accuracy as number)).toFixed(2)} %`);
 
