@@ -152,7 +152,15 @@ const resizeCases: readonly OpCase[] = resizes.map(({ name, shape, scales, sizes
 
 const otherResizes: readonly OpCase[] = [
   {
-    id: 'resizing/Resize/crop and resize',
+    id: 'resizing/Resize/crop',
+    op: 'Resize',
+    inputs: [floats([1, 1, 4, 4]), constantFloats([0, 0, 0.2, 0.3, 1, 1, 0.8, 0.9]), undefined, vector([1, 1, 3, 4])],
+    attributes: { mode: 'linear', coordinate_transformation_mode: 'tf_crop_and_resize' },
+    differentiable: [0],
+    accumulation: 16,
+  },
+  {
+    id: 'resizing/Resize/crop beyond the edges',
     op: 'Resize',
     inputs: [floats([1, 1, 4, 4]), constantFloats([0, 0, 0.2, -0.3, 1, 1, 0.8, 1.1]), undefined, vector([1, 1, 3, 4])],
     attributes: { mode: 'linear', coordinate_transformation_mode: 'tf_crop_and_resize', extrapolation_value: 9 },

@@ -5,6 +5,7 @@ import {
   concreteShape,
   type Dimension,
   formatShape,
+  isConcrete,
   multiplyDimensions,
   type Shape,
   sameShape,
@@ -12,7 +13,14 @@ import {
 import { elementCountOf, fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
 import { sumToChannels } from './channel-nodes.js';
 import { type ConvolutionLayout, convolve, convolveTransposed } from './convolution-kernel.js';
-import type { AttributeSpecification, EvaluateContext, GradientContext, InferContext, OpFamily } from './definition.js';
+import type {
+  AttributeSpecification,
+  DecomposeContext,
+  EvaluateContext,
+  GradientContext,
+  InferContext,
+  OpFamily,
+} from './definition.js';
 import { between, exactly, requireFloat } from './rules.js';
 import {
   checkedWindow,
@@ -304,6 +312,15 @@ function croppedTo(builder: GraphBuilder, value: Value, shape: readonly number[]
   return builder.op('Slice', [value, builder.integers(shape.map(() => 0)), builder.integers(shape)]);
 }
 
+// SAME padding as numbers, for runtimes that do not take it together with dilations.
+function withPadsWrittenOut(context: DecomposeContext<ConvAttributes>): readonly Value[] | undefined {
+  const { builder, inputs, input, attributes } = context;
+  const [spatial, kernel] = [input(0).shape.slice(2), input(1).shape.slice(2)];
+  if (attributes.auto_pad === 'NOTSET' || !isConcrete(spatial) || !isConcrete(kernel)) return undefined;
+  const window = convolutionWindow(spatial, kernel, attributes);
+  return [builder.op('Conv', inputs, { ...explicitAttributes(window), group: attributes.group })];
+}
+
 /** Convolutions. */
 export const convolution: OpFamily<ConvolutionAttributes> = {
   /** `y[n,o,i] = b[o] + Σ_{c,k} x[n,c,i·s + k·d − p]·w[o,c,k]` */
@@ -314,6 +331,7 @@ export const convolution: OpFamily<ConvolutionAttributes> = {
     infer: inferConv,
     gradient: convGradient,
     evaluate: evaluateConv,
+    decompose: withPadsWrittenOut,
   },
   /** `y[n,o,i·s + k·d − p] += x[n,c,i]·w[c,o,k]`, then `+ b[o]` */
   ConvTranspose: {

@@ -72,9 +72,10 @@ function decomposeMaxPoolGradient(context: DecomposeContext<PoolAttributes>): re
 
 // Linear in dy: d(dy)[i] = g[argmax of window i].
 function maxPoolGradientGradient(context: GradientContext<PoolAttributes>): readonly (Value | undefined)[] {
-  const { builder, outputGradient: g } = context;
-  const flat = builder.op('Reshape', [g, builder.integers([-1])]);
-  return [undefined, undefined, builder.op('Gather', [flat, indicesOf(context)], { axis: 0 })];
+  const { builder, input, outputGradient: g } = context;
+  const flat = (value: Value): Value => builder.op('Reshape', [value, builder.integers([-1])]);
+  const picked = builder.op('Gather', [flat(g), flat(indicesOf(context))], { axis: 0 });
+  return [undefined, undefined, builder.op('Reshape', [picked, builder.integers(concreteShape(input(2).shape, 'dy'))])];
 }
 
 function inferAveragePoolGradient(context: InferContext<AverageAttributes>): readonly ValueType[] {
