@@ -130,6 +130,7 @@ function inferredSizes(context: InferContext<MovementAttributes['Split']>, exten
   if (context.inputs[1] === undefined) {
     const pieces = attributes.num_outputs ?? outputCount;
     const even = attributes.num_outputs === undefined;
+    checkPieces(pieces, fail);
     if (typeof extent === 'number') return dividedSizes(extent, pieces, even, fail);
     const piece = floorDivideDimensions(extent, pieces);
     const exact = even || !String(piece).startsWith('floor(');
@@ -151,9 +152,17 @@ function checkSizes(sizes: readonly number[], extent: Dimension, fail: Fail): vo
   }
 }
 
+/** More outputs than any graph has: a file may ask for billions. */
+const mostPieces = 2 ** 16;
+
+function checkPieces(pieces: number, fail: Fail): void {
+  if (pieces >= 1 && pieces <= mostPieces) return;
+  fail(`num_outputs is ${pieces}; allowed is 1…${mostPieces}`, { given: pieces }, 'invalid-attribute');
+}
+
 /** Equal pieces; with `num_outputs` the last one may be smaller. */
 function dividedSizes(extent: number, pieces: number, even: boolean, fail: Fail): number[] {
-  if (pieces < 1) fail(`num_outputs is ${pieces}; at least 1 is needed`, { given: pieces }, 'invalid-attribute');
+  checkPieces(pieces, fail);
   if (even && extent % pieces !== 0) {
     fail(`extent ${extent} does not divide into ${pieces} equal pieces; give their sizes as input 1`, {
       given: pieces,

@@ -14,13 +14,16 @@ export function requireDType(
   context.fail(`${what} is ${dtype}; allowed: ${allowed.join(', ')}`, { given: dtype, allowed }, 'dtype-mismatch');
 }
 
+/** Shapes, pads and axes are never longer; a file may declare any length. */
+const longestVector = 1024;
+
 /** How many elements a vector input has; the rank of what depends on it must be known when the graph is built. */
 export function vectorLength(context: InferContext<object>, index: number, what: string): number {
   const { shape } = context.input(index);
   const length = shape.length === 1 ? shape[0] : shape.length === 0 ? 1 : undefined;
-  if (typeof length === 'number') return length;
+  if (typeof length === 'number' && length <= longestVector) return length;
   return context.fail(
-    `${what} (input ${index}) has shape [${shape}]; a vector of known length is needed`,
+    `${what} (input ${index}) has shape [${shape}]; a vector of known length, at most ${longestVector}, is needed`,
     { given: shape },
     shape.length > 1 ? 'shape-mismatch' : 'unsupported-shape',
   );
