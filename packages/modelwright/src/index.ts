@@ -1,5 +1,8 @@
+// Two packages have a `zeros`: the tensor keeps the name, the initializer (usually given by its name, 'zeros') does not.
 export * from '@modelwright/core';
+export { zeros } from '@modelwright/core';
 export * from '@modelwright/models';
+export { zeros as zerosInitializer } from '@modelwright/models';
 export * from '@modelwright/onnx';
 export { type ReadFileOptions, readOnnxFile, type WriteFileOptions, writeOnnxFile } from '@modelwright/onnx/file';
 export * from '@modelwright/training';

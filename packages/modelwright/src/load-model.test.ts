@@ -1,0 +1,88 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createPredictor, createReferenceBackend, type Tensor, toNumbers, zeros } from '@modelwright/core';
+import { conv2d, dense, flatten, maxPooling2d, sequential } from '@modelwright/models';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadBackend } from './backend/load-backend.js';
+import { loadModel, saveModel } from './load-model.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'load-model-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const model = sequential({
+  inputShape: [8, 8, 1],
+  layers: [
+    conv2d({ filters: 4, kernelSize: 3, activation: 'relu' }),
+    maxPooling2d({ poolSize: 2 }),
+    flatten(),
+    dense({ units: 3, activation: 'softmax' }),
+  ],
+});
+const image = Float32Array.from({ length: 2 * 64 }, (_, at) => Math.sin(at));
+
+async function predictFresh(): Promise<Tensor> {
+  const predictor = await createPredictor(model, createReferenceBackend());
+  return onlyOutput(await predictor.predict(image));
+}
+
+const onlyOutput = (outputs: { readonly [name: string]: Tensor }): Tensor => Object.values(outputs)[0]!;
+
+describe.each(['onnxruntime', 'reference'])('a saved model on %s', (name) => {
+  test('predicts as the one in memory', async () => {
+    const file = join(folder, `${name}.onnx`);
+    expect(await saveModel(model, file)).toEqual([file]);
+    const predictor = await loadModel(file, { backend: name });
+    const [expected, actual] = [await predictFresh(), onlyOutput(await predictor.predict(image))];
+    expect(actual.shape).toEqual([2, 3]);
+    toNumbers(expected).forEach((value, at) => {
+      expect(toNumbers(actual)[at]).toBeCloseTo(value, 5);
+    });
+    expect(predictor.model.parameters.map((parameter) => parameter.name)).toEqual(
+      model.parameters.map((parameter) => parameter.name),
+    );
+    await predictor.dispose();
+  });
+});
+
+test('a backend that was passed in outlives the predictor', async () => {
+  const file = join(folder, 'shared.onnx');
+  await saveModel(model, file);
+  const backend = await loadBackend('onnxruntime');
+  const first = await loadModel(file, { backend });
+  const second = await loadModel(file, { backend });
+  await first.dispose();
+  expect(onlyOutput(await second.predict(image)).shape).toEqual([2, 3]);
+  await backend.dispose();
+});
+
+test('weights can go into a file of their own', async () => {
+  const file = join(folder, 'external.onnx');
+  expect(await saveModel(model, file, { externalData: { minimumBytes: 1 } })).toEqual([file, `${file}.data`]);
+  expect(readdirSync(folder)).toContain('external.onnx.data');
+  const predictor = await loadModel(file, { backend: 'reference' });
+  expect(onlyOutput(await predictor.predict(image))).toEqual(await predictFresh());
+});
+
+describe('mistakes', () => {
+  test('a missing file', async () => {
+    await expect(loadModel(join(folder, 'none.onnx'))).rejects.toMatchObject({ code: 'file-unreadable' });
+  });
+
+  test('a folder that is not there', async () => {
+    await expect(saveModel(model, join(folder, 'none/x.onnx'))).rejects.toMatchObject({ code: 'file-unwritable' });
+  });
+
+  test('an input of another shape names the input and both shapes', async () => {
+    const file = join(folder, 'shape.onnx');
+    await saveModel(model, file);
+    const predictor = await loadModel(file, { backend: 'reference' });
+    await expect(predictor.predict(zeros('float32', [1, 9, 8, 1]))).rejects.toMatchObject({
+      code: 'shape-mismatch',
+      message: expect.stringMatching(/input.*\[batch,8,8,1\].*\[1,9,8,1\]/),
+    });
+  });
+});
