@@ -169,10 +169,13 @@ function reshapedShape(from: Shape, to: readonly Dimension[], allowZero: boolean
   );
   const fits = open < 0 ? sameCount(from, shape, rest) : rest !== undefined;
   if (!fits) {
-    fail(`${describe(from)} cannot be reshaped to ${formatShape(to)}${open < 0 ? describeCount(shape) : ''}`, {
-      given: from,
-      allowed: to,
-    });
+    fail(
+      `${describe(from)} cannot be reshaped to ${formatShape(open < 0 ? shape : to)}${open < 0 ? describeCount(shape) : ''}`,
+      {
+        given: from,
+        allowed: to,
+      },
+    );
   }
   return open < 0 ? shape : shape.map((extent, axis) => (axis === open ? (rest as Dimension) : extent));
 }

@@ -3,7 +3,7 @@ import { subgraphsOf } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { definitionOf } from '../ops/registry.js';
 import { evaluateNodeOn } from '../reference/evaluate.js';
-import { isConcrete } from '../tensor/shape.js';
+import { elementCountOfShape, isConcrete, type Shape } from '../tensor/shape.js';
 import { castTensor, type Tensor, tensor } from '../tensor/tensor.js';
 import type { Pass } from './pass.js';
 import { rebuildGraph } from './rebuild.js';
@@ -32,13 +32,21 @@ function foldNode(
   if (fromShapes !== undefined) return [builder.constant(fromShapes, { name: node.outputs[0]?.name ?? node.name })];
   const held = inputs.map((input) => (input === undefined ? undefined : builder.constantOf(input)));
   if (held.some((tensor, index) => tensor === undefined && inputs[index] !== undefined)) return undefined;
-  const results = evaluateNodeOn(node, held);
   const read = held.reduce((sum, tensor) => sum + (tensor?.elementCount ?? 0), 0);
-  const made = results.reduce((sum, tensor) => sum + tensor.elementCount, 0);
-  if (made > read + largestGrowth) return undefined;
+  const grows = (shapes: readonly Shape[]): boolean =>
+    shapes.reduce((sum, shape) => sum + knownCount(shape), 0) > read + largestGrowth;
+  // The declared shapes first: what is too large should not even be computed.
+  if (grows(node.outputs.map(({ shape }) => shape))) return undefined;
+  const results = evaluateNodeOn(node, held);
+  if (grows(results.map(({ shape }) => shape))) return undefined;
   return node.outputs.map((output, index) =>
     builder.constant(castTensor(results[index] as Tensor, output.dtype), { name: output.name }),
   );
+}
+
+function knownCount(shape: Shape): number {
+  const count = elementCountOfShape(shape);
+  return typeof count === 'number' ? count : 0;
 }
 
 function foldShape(node: Node, inputs: readonly (Value | undefined)[]): Tensor | undefined {

@@ -1,3 +1,5 @@
+import { ModelwrightError } from '../errors.js';
+
 /** Element types with their storage; names follow ONNX and NumPy. */
 export interface TensorDataByDType {
   float32: Float32Array;
@@ -98,10 +100,19 @@ export function isBigInt(dtype: DType): dtype is 'int64' | 'uint64' {
   return dtype === 'int64' || dtype === 'uint64';
 }
 
-/** Zero-filled storage (empty strings for `'string'`) for `elementCount` elements. */
+/**
+ * Zero-filled storage (empty strings for `'string'`) for `elementCount` elements.
+ *
+ * @throws {@link ModelwrightError} `limit-exceeded` if there is no memory for so many.
+ */
 export function allocateData<D extends DType>(dtype: D, elementCount: number): TensorDataByDType[D] {
-  if (dtype === 'string') return new Array<string>(elementCount).fill('') as TensorDataByDType[D];
-  return new constructors[dtype as NumericDType](elementCount) as TensorDataByDType[D];
+  try {
+    if (dtype === 'string') return new Array<string>(elementCount).fill('') as TensorDataByDType[D];
+    return new constructors[dtype as NumericDType](elementCount) as TensorDataByDType[D];
+  } catch (cause) {
+    const message = `${elementCount} elements of ${dtype} do not fit into memory`;
+    throw new ModelwrightError('limit-exceeded', message, { given: elementCount, cause });
+  }
 }
 
 /** A typed view of `elementCount` elements over `buffer`; `byteOffset` must be aligned to the element. */
