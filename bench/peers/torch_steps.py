@@ -1,4 +1,4 @@
-"""Times PyTorch training steps and predictions of the benchmark networks; prints one JSON line.
+"""Times PyTorch training steps and predictions of the bench's networks; prints one JSON line.
 
 usage: torch_steps.py NETWORK MODE STEPS      NETWORK: mlp | cnn | deep | wide, MODE: train | predict1 | predict64
 Thread settings come from the environment (OMP_WAIT_POLICY, OPENBLAS_NUM_THREADS).
@@ -67,7 +67,9 @@ for _ in range(steps):
     start = time.perf_counter()
     step()
     times.append((time.perf_counter() - start) * 1000)
-times.sort()
 print(json.dumps({
-    'network': network, 'mode': mode, 'median': times[len(times) // 2], 'p10': times[len(times) // 10],
-    'parameters': sum(p.numel() for p in model.parameters()), 'version': torch.__version__, 'threads': torch.get_num_threads()}))
+    'milliseconds': times,
+    'notes': {
+        'parameters': sum(p.numel() for p in model.parameters()),
+        'version': torch.__version__,
+        'threads': torch.get_num_threads()}}))

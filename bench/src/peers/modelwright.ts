@@ -1,0 +1,69 @@
+/** Modelwright as users drive it: `Trainer.fit` with data loading and a metric, and a predictor. */
+import { createPredictor, Tensor } from '@modelwright/core';
+import { callback, createTrainer, fromArrays } from '@modelwright/training';
+import { loadBackend } from 'modelwright';
+import { readRequest, report, timeRuns } from '../measurement.js';
+import { buildModel, networks, samplesOf } from '../networks.js';
+import { countLateTicks } from '../ticks.js';
+
+const request = readRequest();
+const network = networks[request.network];
+if (network === undefined) throw new TypeError(`no network '${request.network}'`);
+const model = buildModel(network);
+const backend = await loadBackend('onnxruntime');
+
+if (request.mode === 'train') report({ milliseconds: await timeFit(request.steps) });
+else if (request.mode === 'ticks') report({ milliseconds: await timeTicks(request.steps) });
+else report({ milliseconds: await timePredict(Number(request.mode.slice('predict'.length)), request.steps) });
+await backend.dispose();
+
+/** Mean step of each of several epochs: what `fit` does between steps and at the end of an epoch counts. */
+async function timeFit(steps: number): Promise<readonly number[]> {
+  if (network === undefined) return [];
+  const stepsPerEpoch = Math.max(5, Math.round(steps / 2));
+  const count = stepsPerEpoch * network.batchSize;
+  const { x, y } = samplesOf(network, count);
+  const trainer = await createTrainer(model, {
+    backend,
+    optimizer: 'adam',
+    loss: 'sparseCategoricalCrossentropy',
+    metrics: ['accuracy'],
+    seed: 1,
+  });
+  const data = fromArrays({
+    x: new Tensor('float32', [count, ...network.inputShape], x),
+    y: new Tensor('int32', [count], y),
+  });
+  let start = 0;
+  const epochs: number[] = [];
+  const watch = callback({
+    onEpochBegin: () => {
+      start = performance.now();
+    },
+    onEpochEnd: () => {
+      epochs.push((performance.now() - start) / stepsPerEpoch);
+    },
+  });
+  await trainer.fit(data, { epochs: 6, batchSize: network.batchSize, verbose: 0, callbacks: [watch] });
+  await trainer.dispose();
+  return epochs.slice(1);
+}
+
+async function timePredict(batchSize: number, runs: number): Promise<readonly number[]> {
+  if (network === undefined) return [];
+  const predictor = await createPredictor(model, backend);
+  const { x } = samplesOf(network, batchSize);
+  const input = new Tensor('float32', [batchSize, ...network.inputShape], x);
+  return timeRuns(runs, () => predictor.predict(input));
+}
+
+/** How late a timer of 5 ms is while predictions of about 100 ms run. */
+async function timeTicks(runs: number): Promise<readonly number[]> {
+  if (network === undefined) return [];
+  const predictor = await createPredictor(model, backend);
+  const input = new Tensor('float32', [64, ...network.inputShape], samplesOf(network, 64).x);
+  await predictor.predict(input);
+  return countLateTicks(async () => {
+    for (let run = 0; run < runs; run++) await predictor.predict(input);
+  });
+}

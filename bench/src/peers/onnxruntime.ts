@@ -1,0 +1,14 @@
+/** ONNX Runtime's own JS API on the file that Modelwright writes. */
+import { writeOnnx } from '@modelwright/onnx';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { readRequest, report, timeRuns } from '../measurement.js';
+import { buildModel, networks, samplesOf } from '../networks.js';
+
+const request = readRequest();
+const network = networks[request.network];
+if (network === undefined) throw new TypeError(`no network '${request.network}'`);
+const batchSize = Number(request.mode.slice('predict'.length));
+const session = await InferenceSession.create(writeOnnx(buildModel(network)).bytes);
+const { x } = samplesOf(network, batchSize);
+const feeds = { [session.inputNames[0] ?? '']: new Tensor('float32', x, [batchSize, ...network.inputShape]) };
+report({ milliseconds: await timeRuns(request.steps, () => session.run(feeds)) });

@@ -1,0 +1,101 @@
+/** The same networks on TensorFlow.js layers, backend `cpu` or `wasm`. */
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { readRequest, report } from '../measurement.js';
+import { type Network, networks, samplesOf } from '../networks.js';
+
+// The little of TensorFlow.js that is used; its packages lie in a folder of their own and are loaded by path.
+interface TfTensor {
+  dispose(): void;
+}
+interface TfCore {
+  setBackend(name: string): Promise<boolean>;
+  tensor(values: Float32Array, shape: readonly number[]): TfTensor;
+}
+interface TfModel {
+  compile(options: { optimizer: string; loss: string; metrics: string[] }): void;
+  fit(x: TfTensor, y: TfTensor, options: object): Promise<unknown>;
+}
+type TfLayer = object;
+interface TfLayers {
+  sequential(options: { layers: readonly TfLayer[] }): TfModel;
+  layers: { readonly [name: string]: (options?: object) => TfLayer };
+}
+
+const request = readRequest();
+const network = networks[request.network];
+if (network === undefined) throw new TypeError(`no network '${request.network}'`);
+const backendName = process.env['TFJS_BACKEND'] ?? 'cpu';
+const require = createRequire(new URL('../../tfjs/package.json', import.meta.url));
+const load = async <T>(name: string): Promise<T> => (await import(pathToFileURL(require.resolve(name)).href)) as T;
+const core = await load<TfCore & { default?: TfCore }>('@tensorflow/tfjs-core');
+await load(`@tensorflow/tfjs-backend-${backendName}`);
+const layers = await load<TfLayers>('@tensorflow/tfjs-layers');
+await core.setBackend(backendName);
+report({ milliseconds: await timeFit(network, request.steps), notes: { backend: backendName } });
+
+async function timeFit(chosen: Network, steps: number): Promise<readonly number[]> {
+  const { batchSize, inputShape } = chosen;
+  const count = batchSize * steps;
+  const { x, y } = samplesOf(chosen, count);
+  const model = layers.sequential({ layers: layersOf(chosen) });
+  model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
+  const inputs = core.tensor(x, [count, ...inputShape]);
+  const targets = core.tensor(Float32Array.from(y), [count, 1]);
+  const milliseconds: number[] = [];
+  let last = 0;
+  await model.fit(inputs, targets, {
+    epochs: 1,
+    batchSize,
+    verbose: 0,
+    yieldEvery: 'never',
+    callbacks: {
+      onBatchBegin: () => {
+        last = performance.now();
+      },
+      onBatchEnd: () => {
+        milliseconds.push(performance.now() - last);
+      },
+    },
+  });
+  return milliseconds.slice(1);
+}
+
+function layersOf({ name, inputShape }: Network): readonly TfLayer[] {
+  const { layers: l } = layers;
+  const make = (kind: string, options: object = {}): TfLayer => (l[kind] as (options: object) => TfLayer)(options);
+  const first = { inputShape };
+  if (name === 'mlp' || name === 'wide') {
+    const units = name === 'mlp' ? 512 : 2800;
+    return [
+      make('dense', { units, activation: 'relu', ...first }),
+      make('dense', { units, activation: 'relu' }),
+      make('dense', { units: 10, activation: 'softmax' }),
+    ];
+  }
+  if (name === 'cnn') {
+    return [
+      make('conv2d', { filters: 32, kernelSize: 3, activation: 'relu', ...first }),
+      make('maxPooling2d', { poolSize: 2 }),
+      make('conv2d', { filters: 64, kernelSize: 3, activation: 'relu' }),
+      make('maxPooling2d', { poolSize: 2 }),
+      make('flatten'),
+      make('dropout', { rate: 0.5 }),
+      make('dense', { units: 10, activation: 'softmax' }),
+    ];
+  }
+  const block = (filters: number, options: object = {}): TfLayer[] => [
+    make('conv2d', { filters, kernelSize: 3, padding: 'same', ...options }),
+    make('batchNormalization'),
+    make('activation', { activation: 'relu' }),
+  ];
+  return [
+    ...block(64, first),
+    ...block(64),
+    make('maxPooling2d', { poolSize: 2 }),
+    ...block(128),
+    make('maxPooling2d', { poolSize: 2 }),
+    make('globalAveragePooling2d'),
+    make('dense', { units: 10, activation: 'softmax' }),
+  ];
+}
