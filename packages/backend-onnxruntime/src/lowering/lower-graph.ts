@@ -65,6 +65,7 @@ function lowerNode({ node, inputs, builder, notes, isFirst }: Request): readonly
     const rewritten = builder.scoped({ name: node.name }, () =>
       (lowering as Rewrite<OpName>)(contextOf({ node, inputs, builder, notes })),
     );
+    if (rewritten === 'keep') return widenNode(node, inputs, builder);
     if (rewritten !== undefined) return rewritten;
   }
   const simpler = typeof lowering === 'object' ? undefined : decomposeNode(node, inputs, builder);

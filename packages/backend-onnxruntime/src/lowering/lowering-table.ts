@@ -1,10 +1,11 @@
 import type { OpName } from '@modelwright/core';
+import { convolution } from './convolution.js';
 import { convInputGradient, convWeightGradient } from './convolution-gradient.js';
 import { sparseCrossEntropy, sparseCrossEntropyGradient } from './cross-entropy.js';
 import type { Lowering } from './lowering.js';
 import { batchNormalization, batchNormalizationGradient, batchNormalizationTraining } from './normalization.js';
 import { maxPool, maxPoolGradient } from './pooling.js';
-import { passThrough, reduceSumSquare, reluGradient } from './simple.js';
+import { passThrough, reduceSumSquare, relu, reluGradient } from './simple.js';
 
 /** How each op of core reaches ONNX Runtime's CPU provider at opset 21. */
 export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
@@ -45,7 +46,7 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   Clip: 'direct',
   Mod: 'direct',
   // Activations
-  Relu: 'direct',
+  Relu: relu,
   Sigmoid: 'direct',
   Tanh: 'direct',
   Softplus: 'direct',
@@ -104,7 +105,7 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   Einsum: 'direct',
   Det: 'direct',
   // Convolutions
-  Conv: 'direct',
+  Conv: convolution,
   ConvTranspose: 'direct',
   ConvInputGradient: convInputGradient,
   ConvWeightGradient: convWeightGradient,

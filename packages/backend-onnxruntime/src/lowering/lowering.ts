@@ -7,8 +7,8 @@ export interface RewriteContext<N extends OpName> extends Omit<DecomposeContext<
   readonly notes: Map<Value, Value>;
 }
 
-/** Builds the same outputs from ops the runtime has; `undefined` asks for the op's own decomposition. */
-export type Rewrite<N extends OpName> = (context: RewriteContext<N>) => readonly Value[] | undefined;
+/** Builds the same outputs from ops the runtime has; `'keep'` leaves the node as it is, `undefined` asks for the op's own decomposition. */
+export type Rewrite<N extends OpName> = (context: RewriteContext<N>) => readonly Value[] | 'keep' | undefined;
 
 /** An op the runtime cannot be made to run. */
 export interface Unsupported {

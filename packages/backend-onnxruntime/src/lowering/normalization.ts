@@ -1,30 +1,37 @@
-import { concreteShape, type GraphBuilder, type Value, zeros } from '@modelwright/core';
+import { concreteShape, type GraphBuilder, type Value } from '@modelwright/core';
 import type { Rewrite } from './lowering.js';
 
 /**
  * The training form writes into its running-statistics inputs, which may be a slot's memory: it goes by its definition instead.
  */
-export const batchNormalization: Rewrite<'BatchNormalization'> = ({ builder, inputs, attributes }) => {
-  if (attributes.training_mode === 1) return undefined;
-  return [builder.op('BatchNormalization', inputs, attributes)];
-};
+export const batchNormalization: Rewrite<'BatchNormalization'> = ({ attributes }) =>
+  attributes.training_mode === 1 ? undefined : 'keep';
 
 /**
- * Statistics and result in one op, the most accurate of the forms. With momentum 0 its "running" statistics are those of this batch. It
- * overwrites its statistics inputs, so each node has its own.
+ * Statistics and result in one op, the most accurate of the forms. With momentum 0 its "running" statistics are those of this batch.
+ *
+ * The op writes its statistics over the inputs meant for the old ones. Constants there would be shared between equal ones, which silently
+ * mixes up layers, and between concurrent runs; so each node gets values of its own, made in the run.
  */
 export const batchNormalizationTraining: Rewrite<'BatchNormalizationTraining'> = ({ builder, input, attributes }) => {
   const [x, scale, bias] = [input(0), input(1), input(2)];
   if (x.dtype !== 'float32') return undefined;
-  const own = (name: string): Value =>
-    builder.constant(zeros(x.dtype, concreteShape(scale.shape, `'${scale.name}'`)), { name });
+  const own = (): Value => builder.op('Mul', [bias, builder.scalar(nextFactor(), x.dtype)]);
   return builder.node(
     'BatchNormalization',
-    [x, scale, bias, own('unusedMean'), own('unusedVariance')],
+    [x, scale, bias, own(), own()],
     { epsilon: attributes.epsilon, momentum: 0, training_mode: 1 },
     { outputs: 3 },
   );
 };
+
+let factors = 0;
+
+/** A number that no other node of any graph is given, or the optimizer would merge the two. */
+function nextFactor(): number {
+  factors = (factors + 1) % 2 ** 20;
+  return factors * 2 ** -20;
+}
 
 /**
  * With `x̂ = (x − μ)/σ` and `m` elements a channel: `dbias = Σ dy`, `dscale = Σ dy·x̂`,

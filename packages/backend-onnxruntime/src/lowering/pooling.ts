@@ -6,9 +6,9 @@ import type { Rewrite } from './lowering.js';
  * graph marks it by a note from its output to itself.
  */
 export const maxPool: Rewrite<'MaxPool'> = ({ builder, input, attributes, outputs, outputCount, notes }) => {
-  const [y] = outputs as readonly [Value];
-  const results = builder.node('MaxPool', [input(0)], attributes, { outputs: notes.has(y) ? 2 : outputCount });
-  if (results[1] !== undefined) notes.set(results[0] as Value, results[1]);
+  if (!notes.has(outputs[0] as Value)) return 'keep';
+  const results = builder.node('MaxPool', [input(0)], attributes, { outputs: 2 });
+  notes.set(results[0] as Value, results[1] as Value);
   return results.slice(0, outputCount);
 };
 

@@ -3,6 +3,10 @@ import type { Rewrite } from './lowering.js';
 /** `y = x`; what stops gradients has no meaning once they are built. */
 export const passThrough: Rewrite<'StopGradient'> = ({ input }) => [input(0)];
 
+/** `max(x, 0)` as such where the op has no kernel for integers. */
+export const relu: Rewrite<'Relu'> = ({ builder, input }) =>
+  input(0).dtype === 'int64' ? [builder.op('Max', [input(0), builder.scalar(0, 'int64')])] : 'keep';
+
 /** Large enough to lift every normal float32 above 1, small enough to be finite. */
 const steepSlope = 3e38;
 

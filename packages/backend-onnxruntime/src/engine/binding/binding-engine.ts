@@ -48,7 +48,7 @@ class BindingEngine implements Engine {
 function toBindingOptions(options: SessionOptions): Readonly<Record<string, unknown>> {
   return {
     executionProviders: ['cpu'],
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     graphOptimizationLevel: options.optimizationLevel ?? 'all',
     ...(options.intraOpThreads === undefined ? {} : { intraOpNumThreads: options.intraOpThreads }),
     ...(options.memoryArena === undefined ? {} : { enableCpuMemArena: options.memoryArena }),

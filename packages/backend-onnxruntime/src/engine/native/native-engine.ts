@@ -11,7 +11,8 @@ import { ThreadSlots } from './thread-slots.js';
 const optimizationLevels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 /** ORT's kernels and graph optimizer need far more stack than koffi's default of 128 KiB for calls on other threads. */
 const threadStackBytes = 8 * 2 ** 20;
-const logSeverityError = 3;
+/** Fatal: whatever fails comes back as a status, which becomes an error with the same text. */
+const logSeverityFatal = 4;
 /** `OrtArenaAllocator` with `OrtMemTypeDefault`: how ORT names plain CPU memory. */
 const cpuMemory = [1, 0] as const;
 
@@ -85,7 +86,7 @@ class NativeEngine implements Engine {
 }
 
 function applyOptions(api: OrtApi, settings: bigint, options: SessionOptions): void {
-  api.call('SetSessionLogSeverityLevel', settings, logSeverityError);
+  api.call('SetSessionLogSeverityLevel', settings, logSeverityFatal);
   api.call('SetSessionGraphOptimizationLevel', settings, optimizationLevels[options.optimizationLevel ?? 'all']);
   if (options.intraOpThreads !== undefined) api.call('SetIntraOpNumThreads', settings, options.intraOpThreads);
   if (options.memoryArena === false) api.call('DisableCpuMemArena', settings);
@@ -126,7 +127,7 @@ function open(koffi: Koffi, libraryPath: string | undefined): NonNullable<typeof
     // Another user of koffi called it first; the settings are then fixed for the process.
   }
   const api = new OrtApi(koffi, libraryPath);
-  const environment = api.pointer('CreateEnv', logSeverityError, 'modelwright');
+  const environment = api.pointer('CreateEnv', logSeverityFatal, 'modelwright');
   api.call('DisableTelemetryEvents', environment);
   return { api, environment, memoryInfo: api.pointer('CreateCpuMemoryInfo', ...cpuMemory) };
 }
