@@ -13,7 +13,7 @@ import { reshapeTensor, type Tensor } from '../tensor/tensor.js';
 import type { GradientContext, InferContext, OpFamily } from './definition.js';
 import type { MovementAttributes } from './movement.js';
 import { between, broadcastStrides, exactly } from './rules.js';
-import { checkedAxis, integersAt, requiredIntegers, wantedDimensions } from './shape-inputs.js';
+import { checkedAxis, integersAt, knownIntegers, vectorLength, wantedDimensions } from './shape-inputs.js';
 import { stridedCopy, transposeTensor } from './strided-copy.js';
 
 type Names = 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze' | 'Transpose' | 'Expand' | 'Tile';
@@ -59,7 +59,11 @@ export const reshaping: OpFamily<Pick<MovementAttributes, Names>> = {
     attributes: {},
     infer: (context) => {
       const { dtype, shape } = context.input(0);
-      return [{ dtype, shape: squeezedShape(shape, requiredIntegers(context, 1, 'axes'), context.fail) }];
+      if (context.inputs[1] === undefined) return [{ dtype, shape: squeezedShape(shape, undefined, context.fail) }];
+      const axes = knownIntegers(context, 1, 'axes');
+      if (axes === undefined)
+        return [{ dtype, shape: unknownShape(context, shape.length - vectorLength(context, 1, 'axes')) }];
+      return [{ dtype, shape: squeezedShape(shape, axes, context.fail) }];
     },
     gradient: reshapeBack,
     evaluate: (context) => {
@@ -74,7 +78,9 @@ export const reshaping: OpFamily<Pick<MovementAttributes, Names>> = {
     attributes: {},
     infer: (context) => {
       const { dtype, shape } = context.input(0);
-      const axes = requiredIntegers(context, 1, 'axes') ?? [];
+      const axes = knownIntegers(context, 1, 'axes');
+      if (axes === undefined)
+        return [{ dtype, shape: unknownShape(context, shape.length + vectorLength(context, 1, 'axes')) }];
       return [{ dtype, shape: unsqueezedShape(shape, axes, context.fail) }];
     },
     gradient: reshapeBack,
@@ -227,6 +233,11 @@ function flattenedShape(shape: Shape, axis: number, fail: Fail): Shape {
   }
   const at = axis < 0 ? axis + rank : axis;
   return [elementCountOfShape(shape.slice(0, at)), elementCountOfShape(shape.slice(at))];
+}
+
+/** Which axes an op moves only the run can tell; how many, the graph does. */
+function unknownShape(context: InferContext<object>, rank: number): Shape {
+  return Array.from({ length: Math.max(0, rank) }, () => context.unknownDimension(context.op.toLowerCase()));
 }
 
 function squeezedShape(shape: Shape, axes: readonly number[] | undefined, fail: Fail): Shape {

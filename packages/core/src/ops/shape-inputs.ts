@@ -36,6 +36,18 @@ export function wantedDimensions(context: InferContext<object>, index: number, w
   return context.dimensions(index) ?? Array.from({ length }, () => context.unknownDimension(context.op.toLowerCase()));
 }
 
+/** Elements of an integer input if they are known when the graph is built. */
+export function knownIntegers(
+  context: InferContext<object>,
+  index: number,
+  what: string,
+): readonly number[] | undefined {
+  requireDType(context, index, ['int64', 'int32'], what);
+  const held = context.constant(index);
+  const known = held === undefined ? context.dimensions(index) : [...toNumbers(held)];
+  return known?.every((extent): extent is number => typeof extent === 'number') ? known : undefined;
+}
+
 /** Elements of an optional integer input; throws `unsupported-shape` when they are not known as the graph is built. */
 export function requiredIntegers(
   context: InferContext<object>,
@@ -43,14 +55,10 @@ export function requiredIntegers(
   what: string,
 ): readonly number[] | undefined {
   if (context.inputs[index] === undefined) return undefined;
-  requireDType(context, index, ['int64', 'int32'], what);
-  const held = context.constant(index);
-  const known = held === undefined ? context.dimensions(index) : [...toNumbers(held)];
-  if (known?.every((extent): extent is number => typeof extent === 'number')) return known;
-  return context.fail(
-    `${what} (input ${index}) must be known when the graph is built`,
-    { given: known },
-    'unsupported-shape',
+  const message = `${what} (input ${index}) must be known when the graph is built`;
+  return (
+    knownIntegers(context, index, what) ??
+    context.fail(message, { given: context.dimensions(index) }, 'unsupported-shape')
   );
 }
 
