@@ -12,13 +12,17 @@ export interface Random {
  * @see Blackman and Vigna, arXiv:1805.01407.
  */
 export function createRandom(seed: number, name = ''): Random {
-  const state = seedState(seed, name);
+  let [s0, s1, s2, s3] = seedState(seed, name);
+  // Large weights draw millions: the state lives in locals.
   const next = (): number => {
-    const [s0, s1, s2, s3] = state as unknown as [number, number, number, number];
     const result = Math.imul(rotate(Math.imul(s1, 5), 7), 9) >>> 0;
-    const t2 = s2 ^ s0;
-    const t3 = s3 ^ s1;
-    state.set([s0 ^ t3, s1 ^ t2, t2 ^ (s1 << 9), rotate(t3, 11)]);
+    const shifted = s1 << 9;
+    s2 ^= s0;
+    s3 ^= s1;
+    s1 ^= s2;
+    s0 ^= s3;
+    s2 ^= shifted;
+    s3 = rotate(s3, 11);
     return result;
   };
   const uniform = (): number => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) * 2 ** -53;
@@ -42,15 +46,14 @@ function rotate(x: number, by: number): number {
   return (x << by) | (x >>> (32 - by));
 }
 
-function seedState(seed: number, name: string): Uint32Array {
+function seedState(seed: number, name: string): [number, number, number, number] {
   let mixed = mix((seed >>> 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x85ebca6b));
   for (let index = 0; index < name.length; index++) mixed = mix(mixed ^ name.charCodeAt(index));
-  const state = new Uint32Array(4);
-  for (let index = 0; index < 4; index++) {
+  const draw = (): number => {
     mixed = (mixed + 0x9e3779b9) >>> 0;
-    state[index] = mix(mixed);
-  }
-  return state;
+    return mix(mixed);
+  };
+  return [draw(), draw(), draw(), draw()];
 }
 
 function mix(x: number): number {
