@@ -103,12 +103,13 @@ export function windowOutput(
         { given: extent, allowed: `≥ ${covered - begin - end}` },
       );
     }
-    const rest = addDimensions(extent, begin + end - covered);
-    if (!attributes.ceil_mode) return addDimensions(floorDivideDimensions(rest, stride), 1);
-    const places = addDimensions(floorDivideDimensions(addDimensions(rest, stride - 1), stride), 1);
+    // ⌊r / s⌋ + 1 as ⌊(r + s) / s⌋: symbols stay short.
+    const rest = begin + end - covered + stride;
+    if (!attributes.ceil_mode) return floorDivideDimensions(addDimensions(extent, rest), stride);
+    const places = floorDivideDimensions(addDimensions(extent, rest + stride - 1), stride);
     // Only a stride that outruns the window can start one in the end padding.
     if (end + stride <= covered) return places;
-    return smallerDimension(places, addDimensions(floorDivideDimensions(addDimensions(extent, begin - 1), stride), 1));
+    return smallerDimension(places, floorDivideDimensions(addDimensions(extent, begin - 1 + stride), stride));
   });
 }
 
