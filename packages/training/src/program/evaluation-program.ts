@@ -57,10 +57,7 @@ export function evaluationProgram(request: EvaluationRequest): ObjectiveProgram 
     );
   }
   if (withOutputs) for (const [name, value] of Object.entries(outputs)) builder.output(outputName(name), value);
-  return {
-    ...stateful.program(),
-    loss: built.loss === undefined ? undefined : 'loss',
-    losses: nameLosses(builder, built.losses),
-    metrics: built.metrics,
-  };
+  const losses = nameLosses(builder, built.losses);
+  const loss = built.loss === undefined ? undefined : 'loss';
+  return { ...stateful.program(), loss, losses, metrics: built.metrics };
 }

@@ -1,5 +1,5 @@
 import { Tensor, type TensorMap, toNumbers } from '@modelwright/core';
-import type { MetricOutputs } from '../program/objective.js';
+import type { MetricOutputs, OutputObjective } from '../program/objective.js';
 import type { ObjectiveProgram } from '../program/training-program.js';
 
 /** Numbers by name: `loss`, `accuracy`, … */
@@ -12,14 +12,28 @@ export interface AggregateState {
   readonly sums: { readonly [metric: string]: { readonly [sum: string]: readonly (number | string)[] } };
 }
 
+/** A metric under its name in the logs. */
+export type NamedMetric = Pick<MetricOutputs, 'name' | 'metric'>;
+
+/** The metrics of all outputs. */
+export function namedMetrics(objectives: readonly OutputObjective[]): readonly NamedMetric[] {
+  return objectives.flatMap(({ prefix, metrics }) =>
+    metrics.map((metric) => ({ name: `${prefix}${metric.name}`, metric })),
+  );
+}
+
 /** Loss and metrics over the batches seen so far: exact means over examples, whatever the sizes of the batches. */
 export class Aggregate {
   #examples = 0;
   readonly #losses: Map<string, number> = new Map();
   readonly #sums: Map<string, { [sum: string]: Float64Array }> = new Map();
-  #metrics: readonly MetricOutputs[] = [];
+  readonly #metrics: readonly NamedMetric[];
   /** Loss of the last batch. */
   lastLoss: number = Number.NaN;
+
+  constructor(metrics: readonly NamedMetric[]) {
+    this.#metrics = metrics;
+  }
 
   get examples(): number {
     return this.#examples;
@@ -28,7 +42,6 @@ export class Aggregate {
   /** Takes the results of a batch of `examples` examples. */
   add(program: ObjectiveProgram, results: TensorMap, examples: number): void {
     this.#examples += examples;
-    this.#metrics = program.metrics;
     if (program.loss !== undefined) {
       this.lastLoss = scalarOf(results[program.loss] as Tensor);
       this.#addLoss('loss', this.lastLoss * examples);
@@ -64,8 +77,8 @@ export class Aggregate {
   }
 
   /** An aggregate that goes on where {@link toJSON} was called. */
-  static fromJSON({ examples, losses, sums }: AggregateState): Aggregate {
-    const aggregate = new Aggregate();
+  static fromJSON({ examples, losses, sums }: AggregateState, metrics: readonly NamedMetric[]): Aggregate {
+    const aggregate = new Aggregate(metrics);
     aggregate.#examples = examples;
     for (const [name, total] of Object.entries(losses)) aggregate.#losses.set(name, Number(total));
     for (const [metric, each] of Object.entries(sums)) {
@@ -76,7 +89,10 @@ export class Aggregate {
   }
 
   #results(): readonly { readonly name: string; readonly value: number | Tensor }[] {
-    return this.#metrics.map(({ name, metric }) => ({ name, value: metric.result(this.#sums.get(name) ?? {}) }));
+    return this.#metrics.flatMap(({ name, metric }) => {
+      const sums = this.#sums.get(name);
+      return sums === undefined ? [] : [{ name, value: metric.result(sums) }];
+    });
   }
 
   #addLoss(name: string, total: number): void {

@@ -2,7 +2,7 @@ import { ModelwrightError, type Tensor, type TensorMap } from '@modelwright/core
 import type { Dataset, Sample } from '../data/index.js';
 import { feedsOf } from '../program/batch-signature.js';
 import { outputName } from '../program/forward-graph.js';
-import { Aggregate } from './aggregate.js';
+import type { Aggregate } from './aggregate.js';
 import { concatenateBatches } from './concatenate-batches.js';
 import { nameBatch, nameInputs, sizeOf } from './name-batch.js';
 import { runPipeline } from './pipeline.js';
@@ -10,7 +10,7 @@ import type { BatchResult, TrainingSession } from './training-session.js';
 
 /** Loss and metrics of the model, as it infers, over a pass of the data. */
 export async function evaluateData(session: TrainingSession, batches: Dataset): Promise<Aggregate> {
-  const aggregate = new Aggregate();
+  const aggregate = session.aggregate();
   await runPipeline(batches.epoch(), {
     begin: async (sample: Sample) => ({ done: evaluateBatch(session, sample) }),
     end: ({ compiled, results, examples }) => {

@@ -3,7 +3,7 @@ import type { Callback, TrainingRun } from '../callbacks/callback.js';
 import type { Dataset, Sample } from '../data/index.js';
 import { History } from '../history/index.js';
 import type { ProgressDisplay } from '../progress/index.js';
-import { Aggregate, type Logs } from './aggregate.js';
+import type { Aggregate, Logs } from './aggregate.js';
 import { type Checkpoint, restoreCallbacks, snapshotCallbacks, type TrainingPosition } from './checkpoint.js';
 import { evaluateData } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
@@ -44,7 +44,7 @@ export class FitRun implements TrainingRun {
       plan.session.hasStepHooks || this.#callbacks.some(({ onBatchBegin, onBatchEnd }) => onBatchBegin ?? onBatchEnd);
     const notes = checkpoint?.notes;
     this.#position = notes?.position ?? { epoch: 0, batch: 0 };
-    this.#aggregate = notes?.running ? Aggregate.fromJSON(notes.running) : new Aggregate();
+    this.#aggregate = plan.session.aggregate(notes?.running);
     this.history = notes === undefined ? new History() : History.fromJSON(notes.history);
     if (checkpoint !== undefined) restoreCallbacks(this.#callbacks, checkpoint);
     this.#planSteps();
@@ -112,10 +112,10 @@ export class FitRun implements TrainingRun {
   }
 
   async #trainEpoch(): Promise<void> {
-    const { batches, progress, earlierEpochs } = this.#plan;
+    const { batches, progress, earlierEpochs, session } = this.#plan;
     const { epoch, batch } = this.#position;
     if (batch === 0) {
-      this.#aggregate = new Aggregate();
+      this.#aggregate = session.aggregate();
       await this.#notify((each) => each.onEpochBegin?.(epoch, this));
     }
     progress.startEpoch({ epoch: epoch + 1, epochs: this.epochs, steps: batches.cardinality });

@@ -4,14 +4,14 @@ import { History } from '../history/index.js';
 import type { CommonOptimizerOptions, Optimizer } from '../optimizers/optimizer.js';
 import { type OptimizerName, toOptimizer } from '../optimizers/optimizer-by-name.js';
 import { createProgress, type ProgressDisplay } from '../progress/index.js';
-import { Aggregate, type Logs } from './aggregate.js';
+import type { Logs } from './aggregate.js';
 import { type Checkpoint, programState } from './checkpoint.js';
 import { evaluateBatch, evaluateData, predictData } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
 import { FitRun } from './fit-run.js';
 import { type ObjectiveOptions, resolveObjectives } from './objectives.js';
 import { type DataLike, toBatches, toDataset } from './prepare-data.js';
-import { TrainingSession } from './training-session.js';
+import { type BatchResult, TrainingSession } from './training-session.js';
 
 type UpdateOptions = Pick<
   CommonOptimizerOptions,
@@ -180,13 +180,13 @@ export class Trainer {
   async trainOnBatch(batch: SampleLike): Promise<Logs> {
     await this.#session.programs.takeModelWeights();
     const { done } = await this.#session.begin(toSample(batch));
-    return logsOf(await done);
+    return this.#logsOf(await done);
   }
 
   /** Loss and metrics of one batch, as the model infers. */
   async testOnBatch(batch: SampleLike): Promise<Logs> {
     await this.#session.programs.takeModelWeights();
-    return logsOf(await evaluateBatch(this.#session, toSample(batch)));
+    return this.#logsOf(await evaluateBatch(this.#session, toSample(batch)));
   }
 
   /** Brings the weights as trained into {@link model}; `fit` does so by itself. */
@@ -219,6 +219,12 @@ export class Trainer {
   /** Frees what the trainer holds on the backend; the backend stays. */
   async dispose(): Promise<void> {
     await this.#session.programs.dispose();
+  }
+
+  #logsOf({ compiled, results, examples }: BatchResult): Logs {
+    const aggregate = this.#session.aggregate();
+    aggregate.add(compiled.program, results, examples);
+    return aggregate.logs();
   }
 
   async #resume({ resumeFrom, batchSize }: FitOptions): Promise<Checkpoint | undefined> {
@@ -287,12 +293,6 @@ const between: ReturnType<FitRun['snapshot']> = {
   running: null,
   callbacks: { notes: [], tensors: {} },
 };
-
-function logsOf({ compiled, results, examples }: Awaited<ReturnType<typeof evaluateBatch>>): Logs {
-  const aggregate = new Aggregate();
-  aggregate.add(compiled.program, results, examples);
-  return aggregate.logs();
-}
 
 function splitData(
   data: Dataset,

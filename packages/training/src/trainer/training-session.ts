@@ -4,6 +4,7 @@ import { batchRole } from '../program/batch-role.js';
 import { feedsOf, learningRateName, stepSlot } from '../program/batch-signature.js';
 import type { TrainingRecipe } from '../program/training-program.js';
 import { type Schedule, toSchedule } from '../schedules/schedule.js';
+import { Aggregate, type AggregateState, namedMetrics } from './aggregate.js';
 import { nameBatch, sizeOf } from './name-batch.js';
 import { type Compiled, ProgramCache } from './program-cache.js';
 
@@ -35,6 +36,12 @@ export class TrainingSession {
     this.#schedule = toSchedule(recipe.optimizer.learningRate);
     this.#accumulation = recipe.optimizer.options.gradientAccumulationSteps ?? 1;
     this.#hooked = recipe.extensions.filter((each) => each.beforeStep !== undefined || each.afterStep !== undefined);
+  }
+
+  /** An empty aggregate of this training's metrics, or one that goes on. */
+  aggregate(state?: AggregateState | null): Aggregate {
+    const metrics = namedMetrics(this.recipe.objectives);
+    return state ? Aggregate.fromJSON(state, metrics) : new Aggregate(metrics);
   }
 
   /** Whether something has to happen between steps. */
