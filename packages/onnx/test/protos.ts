@@ -14,15 +14,17 @@ export type FunctionInit = Exclude<MessageInitShape<typeof FunctionProtoSchema>,
 /** A float32 value of a shape; undefined leaves the shape open. */
 export function info(
   name: string,
-  shape?: readonly number[],
+  shape?: readonly (number | string)[],
   elemType = 1,
 ): MessageInitShape<typeof ValueInfoProtoSchema> {
-  const dims = shape?.map((extent) => ({ value: { case: 'dimValue' as const, value: BigInt(extent) } }));
+  const dim = shape?.map((extent) =>
+    typeof extent === 'string'
+      ? { value: { case: 'dimParam' as const, value: extent } }
+      : { value: { case: 'dimValue' as const, value: BigInt(extent) } },
+  );
   return {
     name,
-    type: {
-      value: { case: 'tensorType', value: { elemType, ...(dims === undefined ? {} : { shape: { dim: dims } }) } },
-    },
+    type: { value: { case: 'tensorType', value: { elemType, ...(dim === undefined ? {} : { shape: { dim } }) } } },
   };
 }
 

@@ -3,7 +3,7 @@ import type { OpDefinition } from '../ops/definition.js';
 import type { OpAttributes } from '../ops/families.js';
 import { domainOf, isOpName, type OpName, ops } from '../ops/registry.js';
 import type { DType } from '../tensor/dtype.js';
-import type { Shape } from '../tensor/shape.js';
+import { isUnknownShape, type Shape } from '../tensor/shape.js';
 import { fullTensor, type NestedNumbers, Tensor, tensor } from '../tensor/tensor.js';
 import type { Attributes, AttributeValue, Graph, GraphOutput, Node, Value, ValueType } from './graph.js';
 import { inferContext } from './infer-context.js';
@@ -161,7 +161,10 @@ export class GraphBuilder {
     outputTypes: readonly ValueType[],
     options: NodeOptions = {},
   ): readonly Value[] {
-    if (isOpName(node.op, node.domain)) {
+    const isChecked = [...node.inputs, ...outputTypes].every(
+      (type) => type === undefined || !isUnknownShape(type.shape),
+    );
+    if (isOpName(node.op, node.domain) && isChecked) {
       return this.node(node.op, node.inputs, node.attributes as never, { outputs: outputTypes.length, ...options });
     }
     const { name, nodeName } = options;

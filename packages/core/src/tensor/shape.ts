@@ -4,6 +4,17 @@ import { ModelwrightError } from '../errors.js';
 export type Dimension = number | string;
 export type Shape = readonly Dimension[];
 
+/**
+ * Stands for the shape of a value of which not even the number of axes is known while the graph is built: what a foreign
+ * op gives where nothing declares it, and all that is computed from it. Such nodes are kept without being checked.
+ */
+export const unknownShape: Shape = ['?unknown'];
+
+/** Whether a shape is {@link unknownShape}. */
+export function isUnknownShape(shape: Shape): boolean {
+  return shape.length === 1 && shape[0] === unknownShape[0];
+}
+
 /** Whether every extent is a number. */
 export function isConcrete(shape: Shape): shape is readonly number[] {
   return shape.every((extent) => typeof extent === 'number');

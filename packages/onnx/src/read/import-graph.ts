@@ -1,6 +1,7 @@
 import {
   type Graph,
   type GraphBuilder,
+  isUnknownShape,
   ModelwrightError,
   type Shape,
   type Value,
@@ -9,7 +10,6 @@ import {
 import type { GraphProto, ValueInfoProto } from '../generated/onnx.generated.js';
 import { decodeTensor } from '../tensor/decode-tensor.js';
 import { decodeSparseTensor } from '../tensor/sparse-tensor.js';
-import { hasUnknownShape } from '../unknown-shape.js';
 import { type FileContext, invalidModel, located } from './file-context.js';
 import { importNode } from './import-node.js';
 import type { NameScope } from './name-scope.js';
@@ -51,6 +51,19 @@ export class GraphImporter {
   import(inputTypes: InputTypes = {}): void {
     this.#importInitializers();
     this.#importInputs(inputTypes);
+    this.#importNodes();
+    this.#importOutputs();
+  }
+
+  /** Reads a subgraph without inputs as if its nodes stood in this graph; gives the values of its outputs. */
+  importInPlace(source: SourceGraph): readonly Value[] {
+    const inner = new GraphImporter(this.file, this.builder, source, this.values);
+    inner.#importInitializers();
+    inner.#importNodes();
+    return source.proto.output.map(({ name }) => inner.values.get(source.names.valueName(name)));
+  }
+
+  #importNodes(): void {
     const given = new Set([...this.#proto.input, ...this.#proto.initializer].map(({ name }) => name));
     for (const proto of sortNodes(this.#proto.node, given)) {
       const where = `node '${proto.name || proto.output[0] || ''}' (${proto.opType})`;
@@ -58,7 +71,6 @@ export class GraphImporter {
         for (const { node, opset } of sourceNodes(proto, this.#names, this.file)) importNode(this, node, opset);
       });
     }
-    this.#importOutputs();
   }
 
   /** Reads a subgraph of a node, which may capture values of this graph. */
@@ -128,7 +140,7 @@ export class GraphImporter {
     for (const info of this.#proto.output) {
       const value = this.values.get(this.#names.valueName(info.name));
       const declared = declaredType(info, `output '${info.name}'`, this.builder, this.file.limits);
-      if (declared !== undefined && declared.dtype !== value.dtype && !hasUnknownShape(value)) {
+      if (declared !== undefined && declared.dtype !== value.dtype && !isUnknownShape(value.shape)) {
         throw invalidModel(`output '${info.name}' is declared ${declared.dtype}, but its node gives ${value.dtype}`, {
           given: value.dtype,
           allowed: declared.dtype,

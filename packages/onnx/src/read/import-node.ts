@@ -1,21 +1,25 @@
 import {
+  type AttributeSpecification,
   type AttributeValue,
   definitionOf,
   isGraph,
+  isModelwrightError,
   isOpName,
+  isUnknownShape,
   type Node,
   type OpDefinition,
   type Tensor,
   tensor,
+  unknownShape,
   type Value,
   type ValueType,
 } from '@modelwright/core';
-import { hasUnknownShape, unknownShape } from '../unknown-shape.js';
 import type { UpConversionContext } from '../upconvert/rule.js';
 import { upConvert } from '../upconvert/up-convert.js';
 import { coreAttributes } from './core-attributes.js';
 import { invalidModel } from './file-context.js';
 import type { GraphImporter } from './import-graph.js';
+import { likelyDType } from './likely-dtype.js';
 import type { SourceAttribute, SourceGraph, SourceNode } from './source-node.js';
 import { subgraphInputTypes } from './subgraph-inputs.js';
 
@@ -92,29 +96,59 @@ function buildNode(
   node: SourceNode,
   inputs: readonly (Value | undefined)[],
 ): readonly Value[] {
-  const names = { nodeName: node.name, outputNames: node.outputs };
+  const taken = takenBranch(importer, node, inputs);
+  if (taken !== undefined) return importer.importInPlace(taken);
   const attributes = withSubgraphs(importer, node, inputs);
   const definition = definitionOf(node);
-  // Shapes cannot be inferred from a value that has none: such a node is kept as it stands, whatever its op.
-  const isInferable = inputs.every((input) => input === undefined || !hasUnknownShape(input));
-  if (definition === undefined || !isOpName(node.op, node.domain) || !isInferable) {
-    return addForeign(importer, node, inputs, attributes);
-  }
+  if (definition === undefined || !isOpName(node.op, node.domain))
+    return addUnchecked(importer, node, inputs, attributes);
   const checked = coreAttributes(node, attributes, definition as OpDefinition);
-  return importer.builder.node(node.op, inputs, checked as never, { ...names, outputs: node.outputs.length });
+  // Shapes cannot be inferred from a value that has none.
+  if (inputs.some((input) => input !== undefined && isUnknownShape(input.shape))) {
+    return addUnchecked(importer, node, inputs, { ...defaultsOf(definition as OpDefinition), ...checked });
+  }
+  try {
+    const names = { nodeName: node.name, outputNames: node.outputs, outputs: node.outputs.length };
+    return importer.builder.node(node.op, inputs, checked as never, names);
+  } catch (error) {
+    // The number of axes depends on what is computed: whoever runs the node will see.
+    if (!isModelwrightError(error, 'unsupported-shape')) throw error;
+    return addUnchecked(importer, node, inputs, { ...defaultsOf(definition as OpDefinition), ...checked });
+  }
+}
+
+/**
+ * The branch of an `If` whose condition is known. Exporters write such nodes where a shape decides, and their branches
+ * may not even agree on the number of axes.
+ */
+function takenBranch(
+  importer: GraphImporter,
+  node: SourceNode,
+  [condition]: readonly (Value | undefined)[],
+): SourceGraph | undefined {
+  if (node.op !== 'If' || node.domain !== '' || condition === undefined) return undefined;
+  const known = importer.builder.known.of(condition)?.[0];
+  if (typeof known !== 'number') return undefined;
+  const branch = node.attributes[known === 0 ? 'else_branch' : 'then_branch'];
+  return isSourceGraph(branch) ? branch : undefined;
+}
+
+function defaultsOf(definition: OpDefinition): Node['attributes'] {
+  const specifications = Object.entries(definition.attributes) as [string, AttributeSpecification][];
+  return Object.fromEntries(specifications.map(([name, specification]) => [name, specification.default]));
 }
 
 /** Keeps a node whose output types cannot be inferred; the file's own declarations tell them, if it has any. */
-function addForeign(
+function addUnchecked(
   importer: GraphImporter,
   node: SourceNode,
   inputs: readonly (Value | undefined)[],
   attributes: Node['attributes'],
 ): readonly Value[] {
-  const likely = inputs.find((input) => input !== undefined)?.dtype ?? 'float32';
-  const outputs = node.outputs.map((name): ValueType => {
+  const outputs = node.outputs.map((name, index): ValueType => {
     const declared = name === '' ? undefined : importer.declaredTypeOf(name);
-    return { dtype: declared?.dtype ?? likely, shape: declared?.shape ?? unknownShape };
+    const dtype = declared?.dtype ?? likelyDType(node, index, inputs, attributes);
+    return { dtype, shape: declared?.shape ?? unknownShape };
   });
   const { op, domain, attributeKinds, name: nodeName, outputs: outputNames } = node;
   return importer.builder.foreign({ op, domain, inputs, attributes, attributeKinds, outputs, nodeName, outputNames });

@@ -30,22 +30,20 @@ const steeringInputs: { readonly [op: string]: number | undefined } = {
 };
 
 /**
- * What can be trained of a graph that comes from elsewhere: the floating-point constants that are named in the file and
+ * What can be trained of a graph that comes from elsewhere: the floating-point constants of more than one element that
  * feed an op's arithmetic. Running statistics of `BatchNormalization` are told by their place.
- *
- * @param named - Constants that were initializers; literals inside of nodes are no weights.
  */
-export function guessedParameters(graph: Graph, named: ReadonlySet<Value>): readonly Parameter[] {
+export function guessedParameters(graph: Graph): readonly Parameter[] {
   const roles = new Map<Value, Parameter['role'] | undefined>();
   for (const node of graph.nodes) {
     node.inputs.forEach((input, index) => {
-      if (input === undefined || !named.has(input)) return;
+      if (input === undefined || !graph.constants.has(input)) return;
       roles.set(input, roles.get(input) ?? roleOf(node, index));
     });
   }
-  return [...graph.constants.keys()].flatMap((value): Parameter[] => {
+  return [...graph.constants].flatMap(([value, { elementCount }]): Parameter[] => {
     const role = roles.get(value);
-    if (role === undefined || !isFloat(value.dtype) || value.shape.length === 0) return [];
+    if (role === undefined || !isFloat(value.dtype) || elementCount < 2) return [];
     return [{ name: value.name, value, trainable: role === 'weight', role }];
   });
 }

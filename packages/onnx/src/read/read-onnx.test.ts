@@ -161,15 +161,7 @@ describe('functions', () => {
 
 describe('symbolic shapes', () => {
   it('may not grow without bound', () => {
-    const open = {
-      name: 'x',
-      type: {
-        value: {
-          case: 'tensorType',
-          value: { elemType: 1, shape: { dim: [{ value: { case: 'dimParam', value: 'n' } }] } },
-        },
-      },
-    } as const;
+    const open = info('x', ['n']);
     const doubling = Array.from({ length: 60 }, (_, level) =>
       node('Concat', [level === 0 ? 'x' : `v${level - 1}`, level === 0 ? 'x' : `v${level - 1}`], [`v${level}`], {
         attribute: [{ name: 'axis', type: 2 }],

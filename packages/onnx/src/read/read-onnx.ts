@@ -1,4 +1,4 @@
-import { GraphBuilder, isForeign, Model, ModelwrightError, type Parameter, type Shape } from '@modelwright/core';
+import { GraphBuilder, isForeign, Model, ModelwrightError, type Shape } from '@modelwright/core';
 import type { FunctionProto, ModelProto } from '../generated/onnx.generated.js';
 import { defaultReadLimits, type ReadLimits } from '../limits.js';
 import { decodeTrainingMetadata, modelKey, opsetsKey } from '../metadata/training-metadata.js';
@@ -71,15 +71,7 @@ export function modelOf(
     return new Model({ name, graph, layers, metadata, parameters: recordedParameters(graph, parameters) });
   }
   if (graph.nodes.some(isForeign)) metadata[opsetsKey] ??= JSON.stringify(Object.fromEntries(opsets));
-  return new Model({ name: graph.name, graph, metadata, parameters: parametersOf(importer, graphProto.initializer) });
-
-  function parametersOf(
-    owner: GraphImporter,
-    initializers: readonly { readonly name: string }[],
-  ): readonly Parameter[] {
-    const named = initializers.map(({ name }) => owner.values.get(name));
-    return guessedParameters(graph, new Set(named));
-  }
+  return new Model({ name: graph.name, graph, metadata, parameters: guessedParameters(graph) });
 }
 
 function fail(): never {

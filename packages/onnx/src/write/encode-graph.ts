@@ -5,6 +5,7 @@ import {
   capturesOf,
   type Graph,
   isForeign,
+  isUnknownShape,
   type Tensor,
   type Value,
   valuesReadBy,
@@ -18,7 +19,6 @@ import {
   NodeProtoSchema,
   AttributeProto_AttributeType as Type,
 } from '../generated/onnx.generated.js';
-import { hasUnknownShape } from '../unknown-shape.js';
 import { downConvert } from './down-convert.js';
 import { tensorProto } from './encode-tensor.js';
 import { isWritable, refuseNode } from './op-support.js';
@@ -182,7 +182,7 @@ class GraphEncoder {
   #innerTypes(outputs: ReadonlySet<string>): ReturnType<typeof valueInfo>[] {
     // A reader cannot infer what an op it does not know gives, so those types are always written.
     const nodes = this.#encoding.valueInfo ? this.#graph.nodes : this.#graph.nodes.filter(isForeign);
-    const values = nodes.flatMap((node) => node.outputs).filter((value) => !hasUnknownShape(value));
+    const values = nodes.flatMap((node) => node.outputs).filter((value) => !isUnknownShape(value.shape));
     return values
       .map((value) => valueInfo(this.#names.of(value), value))
       .filter(({ name }) => !outputs.has(name ?? ''));
