@@ -43,6 +43,12 @@ describe('decodeTensor', () => {
     expect(values(typed)).toEqual(values(raw));
   });
 
+  it('reads a Buffer, at any alignment', () => {
+    const { rawData } = tensorProto(fromNumbers('float32', [2], [1.5, -2]));
+    const buffer = Buffer.concat([Buffer.from([0]), rawData]).subarray(1);
+    expect([...decode({ dataType: TensorProto_DataType.FLOAT, dims: [2n], rawData: buffer }).data]).toEqual([1.5, -2]);
+  });
+
   it('packs 4-bit elements two a byte, the first in the lower half', () => {
     const proto = tensorProto(fromNumbers('int4', [3], [-8, 7, -1]));
     expect([...proto.rawData]).toEqual([0x78, 0x0f]);

@@ -101,7 +101,8 @@ export function decodeRaw(raw: Uint8Array, dtype: NumericDType, count: number, w
   }
   if (dtype === 'int4' || dtype === 'uint4') return unpackNibbles(raw, dtype, count);
   const isAligned = raw.byteOffset % dtypeFacts[dtype].bytes === 0;
-  const bytes = isAligned ? raw : raw.slice();
+  // Not `slice`: that of a Node Buffer gives the same memory again.
+  const bytes = isAligned ? raw : new Uint8Array(raw);
   return viewData(dtype, bytes.buffer, bytes.byteOffset, count);
 }
 
