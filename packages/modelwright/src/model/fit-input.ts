@@ -18,7 +18,7 @@ export interface FittedInput {
 
 /**
  * Makes a tensor fit an input where no value is lost that a model would notice: float64 becomes float32, integers widen
- * or become floating, one sample gets its batch axis. Everything else is left as it is, for the backend to refuse.
+ * or become floating, one sample gets its batch axis and grey images their channel. Everything else is left as it is, for the backend to refuse.
  */
 export function fitInput(input: NamedType, given: Tensor): FittedInput {
   const notes: string[] = [];
@@ -27,10 +27,14 @@ export function fitInput(input: NamedType, given: Tensor): FittedInput {
     notes.push(`'${input.name}': converted from ${fitted.dtype} to ${input.dtype}`);
     fitted = castTensor(fitted, input.dtype);
   }
-  const batched = [1, ...fitted.shape];
-  if (fitted.rank === input.shape.length - 1 && compatibleShape(batched, input.shape)) {
-    notes.push(`'${input.name}': ${formatShape(fitted.shape)} taken as a batch of one`);
-    fitted = reshapeTensor(fitted, batched);
+  const reshaped = [
+    { shape: [1, ...fitted.shape], as: 'a batch of one' },
+    { shape: [...fitted.shape, 1], as: 'having one channel' },
+    { shape: [1, ...fitted.shape, 1], as: 'a batch of one with one channel' },
+  ].find(({ shape }) => compatibleShape(shape, input.shape));
+  if (reshaped !== undefined && !compatibleShape(fitted.shape, input.shape)) {
+    notes.push(`'${input.name}': ${formatShape(fitted.shape)} taken as ${reshaped.as}`);
+    fitted = reshapeTensor(fitted, reshaped.shape);
   }
   return { tensor: fitted, notes };
 }

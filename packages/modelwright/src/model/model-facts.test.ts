@@ -69,6 +69,13 @@ describe('fitting values to inputs', () => {
     expect(fitted.notes).toEqual(["'image': converted from int64 to float32", "'image': [2] taken as a batch of one"]);
   });
 
+  test('grey images get their channel', () => {
+    const grey = { name: 'image', dtype: 'float32', shape: ['batch', 2, 2, 1] } as const;
+    expect(fitInput(grey, zeros('float32', [3, 2, 2])).tensor.shape).toEqual([3, 2, 2, 1]);
+    expect(fitInput(grey, zeros('float32', [2, 2])).tensor.shape).toEqual([1, 2, 2, 1]);
+    expect(fitInput(grey, zeros('float32', [3, 3, 2])).tensor.shape).toEqual([3, 3, 2]);
+  });
+
   test('what fits stays the same object', () => {
     const given = tensor([[1, 2]]);
     expect(fitInput(image, given)).toEqual({ tensor: given, notes: [] });
