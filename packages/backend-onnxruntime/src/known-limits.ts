@@ -1,7 +1,6 @@
 const noFloat64 = 'the CPU provider has this function in float32 only';
 
 const ordersNaN = 'comparisons with NaN are false, so it never wins';
-const regionOfInterest = 'the kernel reads a region of interest in another order';
 const onlyImages = 'the kernel takes four axes only';
 
 /** What ONNX Runtime's CPU provider cannot run, or not exactly, by id of core's op case (`… gradient` for its gradient), with the reason. */
@@ -42,8 +41,7 @@ export const knownLimits: { readonly [id: string]: string } = {
   'normalization/LRN/[1,4,2,1,2] size 1': onlyImages,
   'resizing/Pad/scalar': 'a scalar cannot be padded',
   'resizing/Resize/linear 1d': 'linear resizing takes two or three spatial axes',
-  'resizing/Resize/crop': regionOfInterest,
-  'resizing/Resize/crop beyond the edges': regionOfInterest,
+  'resizing/Resize/crop to the same extent': 'an axis whose extent stays is copied, whatever the region of interest',
   'quantization/MatMulInteger/zero point a row': 'a zero point for each row is refused',
   'quantization/ConvInteger/zero point a filter': 'a zero point for each filter is refused',
 };
