@@ -103,11 +103,11 @@ function gatherScaled(request: {
 }): Float32Array {
   const { data, indices, rowElements, scale } = request;
   const target = new Float32Array(indices.length * rowElements);
-  let to = 0;
-  for (const index of indices) {
-    const end = (index + 1) * rowElements;
-    for (let from = index * rowElements; from < end; from++) target[to++] = (data[from] as number) * scale;
+  for (let k = 0; k < indices.length; k++) {
+    const start = (indices[k] as number) * rowElements;
+    target.set(data.subarray(start, start + rowElements), k * rowElements);
   }
+  for (let index = 0; index < target.length; index++) target[index] = (target[index] as number) * scale;
   return target;
 }
 
