@@ -2,7 +2,7 @@ import { type CompileOptions, type Graph, ModelwrightError, type Program, type V
 import { writeOnnx } from '@modelwright/onnx';
 import { isElementType } from './engine/element-type.js';
 import type { Engine, SessionOptions } from './engine/engine.js';
-import { OrtExecutable } from './executable/ort-executable.js';
+import { type ExecutableParts, OrtExecutable } from './executable/ort-executable.js';
 import { RuntimeGraph } from './executable/runtime-graph.js';
 import { UpdatePasses } from './executable/update-passes.js';
 import { blockConvolutions, hasCarriedWeights } from './lowering/blocked/block-convolutions.js';
@@ -29,14 +29,31 @@ export async function compileProgram(
   checkBorder(program);
   const store = sharedStoreOf(options) ?? createStore(program, context);
   const split = splitWithin(program, store, context.onHost);
-  const lowered = await lower(split.graph, context.engine);
-  if (options.debug) verify(lowered);
-  const runtime = await load(lowered, split, context);
-  store.attach(program.state);
+  // In the queue of those who share the state: memory that grows renews every view, which no run may hold then.
+  await store.queue.add(() => store.attach(program.state));
+  try {
+    const lowered = await lower(split.graph, context.engine);
+    if (options.debug) verify(lowered);
+    const runtime = await load(lowered, split, context);
+    return await store.queue.add(() => assemble({ program, split, store, runtime }, context));
+  } catch (error) {
+    store.detach();
+    throw error;
+  }
+}
+
+/** Lays out memory and binds the passes to it. */
+async function assemble(
+  parts: Pick<ExecutableParts, 'program' | 'split' | 'store' | 'runtime'>,
+  context: CompileContext,
+): Promise<OrtExecutable> {
+  const { split, store } = parts;
+  store.memory.reserve(sizeOf(split));
+  for (const { slot } of split.runtimeStores) store.slot(slot.name).reserveSpare();
   const regions = allocateRegions(split, store.memory);
   const find = (value: Value): Region => regions.get(value) as Region;
   const passes = await UpdatePasses.compile(split.passes, { store, find });
-  const executable: OrtExecutable = new OrtExecutable({ program, split, store, runtime, passes, regions }, () =>
+  const executable: OrtExecutable = new OrtExecutable({ ...parts, passes, regions }, () =>
     context.onClosed(executable),
   );
   return executable;
@@ -81,12 +98,8 @@ function createStore(program: Program, { engine, onHost }: CompileContext): Stat
 /** Leaves the update in the graph where WebAssembly memory cannot hold what the passes would work on. */
 function splitWithin(program: Program, store: StateStore, onHost: boolean): SplitProgram {
   const split = splitProgram(program, { onHost: onHost && store.memory.wasm !== undefined });
-  const types: RegionType[] = [...program.state.map(({ initial }) => initial), ...regionTypes(split)];
-  const sizeBytes = types.reduce((sum, type) => sum + regionBytes(type), 0);
-  if (store.memory.wasm !== undefined && store.memory.hasRoom(sizeBytes)) {
-    store.memory.reserve(sizeBytes);
-    return split;
-  }
+  const stateBytes = program.state.reduce((sum, { initial }) => sum + regionBytes(initial), 0);
+  if (store.memory.hasRoom(stateBytes + sizeOf(split))) return split;
   return splitProgram(program, { onHost: false });
 }
 
@@ -117,8 +130,12 @@ function regionValues(split: SplitProgram): ReadonlySet<Value> {
   ]);
 }
 
-function regionTypes(split: SplitProgram): RegionType[] {
-  return [...regionValues(split)].map(toRegionType);
+/** Bytes of what an executable needs besides the slots: second halves of slots, values that cross, scalars of passes. */
+function sizeOf(split: SplitProgram): number {
+  const scalars = split.passes.map((pass): RegionType => ({ dtype: 'float32', shape: [pass.scalars.length] }));
+  const spares = split.runtimeStores.map(({ slot }) => slot.initial);
+  const types = [...spares, ...scalars, ...[...regionValues(split)].map(toRegionType)];
+  return types.reduce((sum, type) => sum + regionBytes(type), 0);
 }
 
 function toRegionType({ dtype, shape }: Value): RegionType {

@@ -1,5 +1,5 @@
 import { ModelwrightError, RunQueue, type StateSlot, sameShape, type Tensor, type TensorMap } from '@modelwright/core';
-import type { HostMemory, Region } from './host-memory.js';
+import { type HostMemory, type Region, regionBytes } from './host-memory.js';
 
 /** A slot's memory: what it holds now, and room for what the runtime computes next. */
 export class SlotStorage {
@@ -21,6 +21,11 @@ export class SlotStorage {
 
   /** A second region of the same type: the runtime must not write what it still reads. */
   get spare(): Region {
+    return this.reserveSpare();
+  }
+
+  /** Makes room for {@link spare}; slots that are written in place need none. */
+  reserveSpare(): Region {
     this.#spare ??= this.#memory.allocate(this.#current.type);
     return this.#spare;
   }
@@ -46,6 +51,8 @@ export class StateStore {
 
   /** Counts an executable in and gives each of its slots a storage; a slot that is known already keeps its value. */
   attach(slots: readonly StateSlot[]): void {
+    const fresh = slots.filter(({ name }) => !this.#slots.has(name));
+    this.memory.reserve(fresh.reduce((sum, { initial }) => sum + regionBytes(initial), 0));
     for (const slot of slots) {
       const known = this.#slots.get(slot.name);
       if (known === undefined) this.#slots.set(slot.name, new SlotStorage(this.memory, slot));
