@@ -2,6 +2,7 @@ import type { Value, ValueType } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import {
   addDimensions,
+  compatibleShape,
   concreteShape,
   type Dimension,
   formatShape,
@@ -132,7 +133,7 @@ function kernelOf(context: InferContext<ConvAttributes>): readonly number[] {
 function requireBias(context: InferContext<object>, channels: Dimension): void {
   const bias = context.inputs[2];
   if (bias === undefined) return;
-  const fits = bias.shape.length === 1 && (bias.shape[0] === channels || typeof bias.shape[0] !== typeof channels);
+  const fits = compatibleShape(bias.shape, [channels]);
   if (!fits) context.fail(`bias has shape ${formatShape(bias.shape)}; [${channels}] is needed`, { given: bias.shape });
 }
 

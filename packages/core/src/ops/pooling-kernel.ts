@@ -22,7 +22,7 @@ export interface Pooling {
   readonly taps: Taps;
 }
 
-/** Pool attributes less those that no shape depends on. */
+/** Attributes of a pool whose `ceil_mode` may be left out. */
 export type PoolWindow = Omit<PoolAttributes, 'ceil_mode'> & { readonly ceil_mode?: number };
 
 /** The window of a pooling op over the whole shape `[batch, channels, …spatial]`. */
