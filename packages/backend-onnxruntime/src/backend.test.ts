@@ -24,10 +24,12 @@ function expectClose(actual: TensorMap, expected: TensorMap, tolerance: number):
 }
 
 describe.each([
-  { engine: 'native', hostUpdates: true },
-  { engine: 'native', hostUpdates: false },
-  { engine: 'binding', hostUpdates: true },
-] as const)('training on $engine, updates on the host: $hostUpdates', (options) => {
+  { engine: 'native' },
+  { engine: 'native', hostMemoryBytes: 0 },
+  { engine: 'native', hostMemoryBytes: 2_000 },
+  { engine: 'binding' },
+  { engine: 'binding', hostMemoryBytes: 0 },
+] as const)('training with %j', (options) => {
   const opened = createBackend(options);
   afterAll(async () => (await opened).dispose());
 

@@ -25,8 +25,11 @@ export interface OnnxRuntimeBackendOptions {
   readonly engine?: EngineKind;
   /** Threads a single op may use. Default: one a core. */
   readonly threads?: number;
-  /** False keeps state updates in the graph instead of a WebAssembly pass over memory. Default true. */
-  readonly hostUpdates?: boolean;
+  /**
+   * How much WebAssembly memory one program may take for its state, so that updates run as one pass over it. A program that needs more, or 0,
+   * keeps its updates in the graph. Default 4 GiB, the most there is.
+   */
+  readonly hostMemoryBytes?: number;
   /** Passed on to every session. */
   readonly session?: SessionOptions;
 }
@@ -84,11 +87,11 @@ class OrtBackend implements OnnxRuntimeBackend {
 
   async compile(program: Program, options: CompileOptions = {}): Promise<Executable> {
     if (this.#isDisposed) throw new ModelwrightError('resource-disposed', 'this backend was disposed');
-    const { threads, session, hostUpdates } = this.#options;
+    const { threads, session, hostMemoryBytes } = this.#options;
     const executable = await compileProgram(program, options, {
       engine: this.#engine,
       sessionOptions: { ...(threads === undefined ? {} : { intraOpThreads: threads }), ...session },
-      onHost: hostUpdates ?? true,
+      hostMemoryBytes: hostMemoryBytes ?? 2 ** 32,
       onClosed: (closed) => this.#executables.delete(closed),
     });
     this.#executables.add(executable);

@@ -16,7 +16,8 @@ import { type SplitProgram, splitProgram } from './split/split-program.js';
 export interface CompileContext {
   readonly engine: Engine;
   readonly sessionOptions: SessionOptions;
-  readonly onHost: boolean;
+  /** WebAssembly memory that a program may take; 0 leaves updates in the graph. */
+  readonly hostMemoryBytes: number;
   readonly onClosed: (executable: OrtExecutable) => void;
 }
 
@@ -28,7 +29,7 @@ export async function compileProgram(
 ): Promise<OrtExecutable> {
   checkBorder(program);
   const store = sharedStoreOf(options) ?? createStore(program, context);
-  const split = splitWithin(program, store, context.onHost);
+  const split = splitWithin(program, store);
   // In the queue of those who share the state: memory that grows renews every view, which no run may hold then.
   await store.queue.add(() => store.attach(program.state));
   try {
@@ -90,14 +91,14 @@ function sharedStoreOf({ shareState }: CompileOptions): StateStore | undefined {
 }
 
 /** A program without state needs WebAssembly memory only for random numbers. */
-function createStore(program: Program, { engine, onHost }: CompileContext): StateStore {
+function createStore(program: Program, { engine, hostMemoryBytes }: CompileContext): StateStore {
   const needsMemory = program.state.length > 0 || program.graph.nodes.some(({ op }) => op === 'CounterUniform');
-  return new StateStore(new HostMemory(engine, onHost && needsMemory));
+  return new StateStore(new HostMemory(engine, needsMemory ? hostMemoryBytes : 0));
 }
 
 /** Leaves the update in the graph where WebAssembly memory cannot hold what the passes would work on. */
-function splitWithin(program: Program, store: StateStore, onHost: boolean): SplitProgram {
-  const split = splitProgram(program, { onHost: onHost && store.memory.wasm !== undefined });
+function splitWithin(program: Program, store: StateStore): SplitProgram {
+  const split = splitProgram(program, { onHost: store.memory.wasm !== undefined });
   const stateBytes = program.state.reduce((sum, { initial }) => sum + regionBytes(initial), 0);
   if (store.memory.hasRoom(stateBytes + sizeOf(split))) return split;
   return splitProgram(program, { onHost: false });

@@ -24,24 +24,27 @@ export function regionBytes({ dtype, shape }: RegionType): number {
 export class HostMemory {
   readonly wasm: WasmMemory | undefined;
   readonly #engine: Engine;
+  readonly #limitBytes: number;
   readonly #regions = new Set<Region>();
   readonly #scratch = new Map<number, number[]>();
   // Address 0 stays free: a null pointer in C.
   #usedBytes = alignmentBytes;
 
-  constructor(engine: Engine, inWasm: boolean) {
+  /** @param limitBytes - how much WebAssembly memory may be taken; 0 for none. */
+  constructor(engine: Engine, limitBytes: number) {
     this.#engine = engine;
-    this.wasm = inWasm ? createWasmMemory() : undefined;
+    this.#limitBytes = Math.min(limitBytes, maximumPages * pageBytes);
+    this.wasm = limitBytes > 0 ? createWasmMemory() : undefined;
   }
 
   /** @returns whether `sizeBytes` more would fit into WebAssembly memory. */
   hasRoom(sizeBytes: number): boolean {
-    return this.wasm !== undefined && this.#usedBytes + sizeBytes <= maximumPages * pageBytes;
+    return this.wasm !== undefined && this.#usedBytes + sizeBytes <= this.#limitBytes;
   }
 
   /** Grows at once for what is allocated next: each growth makes every view anew. */
   reserve(sizeBytes: number): void {
-    if (this.wasm === undefined) return;
+    if (this.wasm === undefined || !this.hasRoom(sizeBytes)) return;
     const missingBytes = this.#usedBytes + sizeBytes - this.wasm.buffer.byteLength;
     if (missingBytes <= 0) return;
     this.wasm.grow(Math.ceil(missingBytes / pageBytes));
@@ -81,11 +84,8 @@ export class HostMemory {
   }
 
   #place(type: RegionType, place: () => number): Region {
-    const region = new Region(
-      this.#engine,
-      type,
-      this.wasm === undefined || type.dtype === 'string' ? undefined : { memory: this.wasm, offset: place() },
-    );
+    const isInside = this.wasm !== undefined && type.dtype !== 'string' && this.hasRoom(regionBytes(type));
+    const region = new Region(this.#engine, type, isInside ? { memory: this.wasm, offset: place() } : undefined);
     this.#regions.add(region);
     return region;
   }
