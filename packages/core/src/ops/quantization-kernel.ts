@@ -52,7 +52,10 @@ export function roundHalfToEven(x: number): number {
   return rest < 0.5 ? floor : floor + 1;
 }
 
-/** `clip(round(x / scale) + zeroPoint)` */
+/**
+ * `clip(round(x / scale) + zeroPoint)`. The quotient is taken in float32, as ONNX says: whether it is a tie that goes to even
+ * must not depend on digits that the input does not have.
+ */
 export function quantized(x: number, scale: number, zeroPoint: number, [low, high]: readonly [number, number]): number {
-  return Math.max(low, Math.min(high, roundHalfToEven(x / scale) + zeroPoint));
+  return Math.max(low, Math.min(high, roundHalfToEven(Math.fround(Math.fround(x) / Math.fround(scale))) + zeroPoint));
 }
