@@ -70,7 +70,7 @@ await backend.dispose();
 if (accuracy < 0.992) process.exitCode = 1;
 
 function block(filters: number): readonly Layer[] {
-  return [conv2d({ filters, kernelSize: 3, activation: 'relu' }), batchNormalization()];
+  return [conv2d({ filters, kernelSize: 3, activation: 'relu' }), batchNormalization({ momentum: 0.9 })];
 }
 
 function head(): readonly Layer[] {
