@@ -57,6 +57,11 @@ describe('checkWire', () => {
     expect(check(bytes, { ...defaultReadLimits, maxMessages: 102 })).not.toThrow();
   });
 
+  it('refuses single fields that come again and again', () => {
+    const names = new Uint8Array(4000).map((_, index) => (index % 2 === 0 ? 0x12 : 0));
+    expect(check(names)).toThrow(withCode('invalid-model'));
+  });
+
   it('counts the entries of packed lists', () => {
     const attribute = create(AttributeProtoSchema, { name: 'a', ints: new Array<bigint>(50).fill(1n) });
     const bytes = toBinary(AttributeProtoSchema, attribute);

@@ -69,6 +69,8 @@ function wireTypeOf(scalar: ScalarType | undefined): WireType {
   }
 }
 
+const mostSingleFields = 1000;
+
 class WireCheck {
   readonly #reader: BinaryReader;
   readonly #bytes: Uint8Array;
@@ -86,17 +88,24 @@ class WireCheck {
   message(rules: MessageRules, end: number, path: string): void {
     if (++this.#depth > this.#limits.maxDepth) throw this.#tooMuch('levels of nesting', 'maxDepth', path);
     if (++this.#messages > this.#limits.maxMessages) throw this.#tooMuch('messages', 'maxMessages', path);
-    while (this.#reader.pos < end) this.#field(rules, end, path);
+    let single = 0;
+    while (this.#reader.pos < end) {
+      if (this.#field(rules, end, path)) continue;
+      // A field that is no list may come again, and the last one counts; millions of them only cost time.
+      if (++single > mostSingleFields) throw this.#damaged('single fields are repeated', path);
+    }
     this.#depth--;
   }
 
-  #field(rules: MessageRules, end: number, path: string): void {
+  /** Passes over one field; whether it may be an entry of a list (of one that only a newer ONNX knows, perhaps). */
+  #field(rules: MessageRules, end: number, path: string): boolean {
     const [number, wireType] = this.#tag(path);
     const rule = rules.get(number);
     const valueEnd = this.#valueEnd(wireType, end, path);
     if (rule === undefined) {
       this.#reader.pos = valueEnd;
-      return;
+      this.#addListValues(1, path);
+      return true;
     }
     const isPacked = rule.packable && wireType === WireType.LengthDelimited;
     if (wireType !== rule.wireType && !isPacked) {
@@ -108,6 +117,7 @@ class WireCheck {
     }
     if (rule.child === undefined) this.#reader.pos = valueEnd;
     else this.message(rulesOf(rule.child), valueEnd, `${path}.${rule.name}`);
+    return rule.isList;
   }
 
   #tag(path: string): [number, WireType] {
@@ -159,8 +169,11 @@ class WireCheck {
 
   #count(rule: FieldRule, values: number, path: string): void {
     if (!Number.isInteger(values)) throw this.#damaged(`field '${rule.name}' ends within a number`, path);
-    if (!rule.isList || rule.child !== undefined) return;
-    this.#listValues += values;
+    if (rule.isList && rule.child === undefined) this.#addListValues(values, path);
+  }
+
+  #addListValues(count: number, path: string): void {
+    this.#listValues += count;
     if (this.#listValues > this.#limits.maxListValues) throw this.#tooMuch('list entries', 'maxListValues', path);
   }
 
