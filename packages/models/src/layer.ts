@@ -4,6 +4,7 @@ import {
   type ErrorDetails,
   formatShape,
   type GraphBuilder,
+  isFloat,
   ModelwrightError,
   type Shape,
   type Value,
@@ -175,5 +176,15 @@ export function requireKnown(context: LayerContext, input: { readonly shape: Sha
     `needs to know axis ${axis} of its input, which is ${formatShape(input.shape)}`,
     { given: input.shape },
     'unsupported-shape',
+  );
+}
+
+/** The dtype of weights that meet `input`: its own, which has to be floating. */
+export function floatDType(context: LayerContext, { dtype }: { readonly dtype: DType }): DType {
+  if (isFloat(dtype)) return dtype;
+  return context.fail(
+    `takes floating-point numbers, but its input is ${dtype}; rescaling() converts`,
+    { given: dtype },
+    'dtype-mismatch',
   );
 }

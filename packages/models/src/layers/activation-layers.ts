@@ -1,7 +1,7 @@
 import type { Value } from '@modelwright/core';
 import { type ActivationLike, activationOf, clipped } from '../activations.js';
 import type { InitializerLike } from '../initializers/initializer.js';
-import { createLayer, type Layer, type LayerContext, type LayerOptions, requireKnown } from '../layer.js';
+import { createLayer, floatDType, type Layer, type LayerContext, type LayerOptions, requireKnown } from '../layer.js';
 import type { ConstraintLike } from '../weights/constraints.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
 
@@ -83,7 +83,7 @@ export function prelu(options: PReLUOptions = {}): Layer {
       initializer: options.alphaInitializer ?? 'zeros',
       regularizer: options.alphaRegularizer,
       constraint: options.alphaConstraint,
-      dtype: x.dtype,
+      dtype: floatDType(context, x),
     });
     return context.builder.op('PRelu', [x, alpha]);
   });

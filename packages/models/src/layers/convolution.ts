@@ -1,5 +1,5 @@
 import type { Value } from '@modelwright/core';
-import { createLayer, type Layer, type LayerContext, requireKnown } from '../layer.js';
+import { createLayer, floatDType, type Layer, type LayerContext, requireKnown } from '../layer.js';
 import { permutedLayout } from '../weights/keras-layout.js';
 import { activate, addBias, type KernelOptions } from './kernel-options.js';
 import { type DataFormat, inChannelsFirst, type Padding, paddingAttributes, type Window } from './spatial.js';
@@ -80,7 +80,7 @@ function convolution(kind: string, rank: number, options: Convolution1dOptions):
           initializer: options.kernelInitializer ?? 'glorotUniform',
           regularizer: options.kernelRegularizer,
           constraint: options.kernelConstraint,
-          dtype: first.dtype,
+          dtype: floatDType(context, first),
         });
         const bias = addBias(context, options, { count: filters, like: first });
         return convolve(context, { input: first, kernel, bias, group: groups, window, padding: options.padding });

@@ -1,4 +1,4 @@
-import { createLayer, type Layer, requireKnown } from '../layer.js';
+import { createLayer, floatDType, type Layer, requireKnown } from '../layer.js';
 import { activate, addBias, type KernelOptions } from './kernel-options.js';
 import { requirePositive } from './tuples.js';
 
@@ -29,7 +29,7 @@ export function dense(options: DenseOptions): Layer {
         initializer: options.kernelInitializer ?? 'glorotUniform',
         regularizer: options.kernelRegularizer,
         constraint: options.kernelConstraint,
-        dtype: x.dtype,
+        dtype: floatDType(context, x),
       });
       const bias = addBias(context, options, { count: units, like: x });
       // Gemm adds the bias on the way; it is for matrices only.

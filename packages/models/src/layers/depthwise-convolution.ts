@@ -1,6 +1,6 @@
 import type { Value } from '@modelwright/core';
 import type { InitializerLike } from '../initializers/initializer.js';
-import { createLayer, type Layer, type LayerContext, requireKnown } from '../layer.js';
+import { createLayer, floatDType, type Layer, type LayerContext, requireKnown } from '../layer.js';
 import type { ConstraintLike } from '../weights/constraints.js';
 import { permutedLayout } from '../weights/keras-layout.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
@@ -113,7 +113,7 @@ function separable(kind: string, rank: number, options: SeparableOptions): Layer
           initializer: options.pointwiseInitializer ?? 'glorotUniform',
           regularizer: options.pointwiseRegularizer,
           constraint: options.pointwiseConstraint,
-          dtype: first.dtype,
+          dtype: floatDType(context, first),
         });
         const bias = addBias(context, options, { count: filters, like: first });
         return convolve(context, {
@@ -158,7 +158,7 @@ function depthwiseKernel(
     initializer: options.depthwiseInitializer ?? 'glorotUniform',
     regularizer: options.depthwiseRegularizer,
     constraint: options.depthwiseConstraint,
-    dtype: input.dtype,
+    dtype: floatDType(context, input),
   });
   return { kernel, channels };
 }

@@ -1,7 +1,7 @@
 import type { Value } from '@modelwright/core';
 import { type ActivationLike, activationOf } from '../activations.js';
 import type { InitializerLike } from '../initializers/initializer.js';
-import type { LayerContext, LayerOptions } from '../layer.js';
+import { floatDType, type LayerContext, type LayerOptions } from '../layer.js';
 import type { ConstraintLike } from '../weights/constraints.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
 
@@ -34,7 +34,7 @@ export function addBias(
     initializer: options.biasInitializer ?? 'zeros',
     regularizer: options.biasRegularizer,
     constraint: options.biasConstraint,
-    dtype: like.dtype,
+    dtype: floatDType(context, like),
   });
 }
 

@@ -1,6 +1,6 @@
 import { fullTensor, type Value } from '@modelwright/core';
 import type { InitializerLike } from '../initializers/initializer.js';
-import { createLayer, type Layer, type LayerContext, type LayerOptions, requireKnown } from '../layer.js';
+import { createLayer, floatDType, type Layer, type LayerContext, type LayerOptions, requireKnown } from '../layer.js';
 import type { ConstraintLike } from '../weights/constraints.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
 
@@ -51,7 +51,13 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
         const channels = requireKnown(context, first, 1);
         const { gamma, beta } = scaleAndShift(context, options, { shape: [channels], like: first });
         const statistic = (name: string, initializer: InitializerLike): Value =>
-          context.addWeight({ name, shape: [channels], initializer, role: 'statistic', dtype: first.dtype });
+          context.addWeight({
+            name,
+            shape: [channels],
+            initializer,
+            role: 'statistic',
+            dtype: floatDType(context, first),
+          });
         const mean = statistic('movingMean', options.movingMeanInitializer ?? 'zeros');
         const variance = statistic('movingVariance', options.movingVarianceInitializer ?? 'ones');
         return context.builder.op('BatchNormalization', [first, gamma, beta, mean, variance], { epsilon, momentum });
@@ -187,7 +193,7 @@ function scaleAndShift(
           initializer: options.gammaInitializer ?? 'ones',
           regularizer: options.gammaRegularizer,
           constraint: options.gammaConstraint,
-          dtype: like.dtype,
+          dtype: floatDType(context, like),
         });
   const beta =
     options.center === false
@@ -198,7 +204,7 @@ function scaleAndShift(
           initializer: options.betaInitializer ?? 'zeros',
           regularizer: options.betaRegularizer,
           constraint: options.betaConstraint,
-          dtype: like.dtype,
+          dtype: floatDType(context, like),
         });
   return { gamma, beta };
 }

@@ -1,5 +1,5 @@
 import type { Value } from '@modelwright/core';
-import { createLayer, type Layer, requireKnown } from '../layer.js';
+import { createLayer, floatDType, type Layer, requireKnown } from '../layer.js';
 import { permutedLayout } from '../weights/keras-layout.js';
 import { type ConvolutionWindowOptions, windowOf } from './convolution.js';
 import { activate, addBias } from './kernel-options.js';
@@ -60,7 +60,7 @@ function transposedConvolution(kind: string, rank: number, options: TransposedCo
           initializer: options.kernelInitializer ?? 'glorotUniform',
           regularizer: options.kernelRegularizer,
           constraint: options.kernelConstraint,
-          dtype: first.dtype,
+          dtype: floatDType(context, first),
         });
         const bias = addBias(context, options, { count: filters, like: first });
         const { size, strides, dilations } = window;

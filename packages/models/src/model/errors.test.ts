@@ -110,6 +110,11 @@ describe('inputs are checked where a layer is applied, by its name', () => {
     ['open extent', () => dense({ units: 1 })(input({ shape: [null] })), 'needs to know axis -1 of its input'],
     ['pooling', () => averagePooling1d()(image), 'takes [batch, steps, channels]'],
     ['scalar', () => dense({ units: 1 })(input({ shape: [] })), 'its input has no features'],
+    [
+      'dtype',
+      () => conv2d({ filters: 1, kernelSize: 3 })(input({ shape: [8, 8, 3], dtype: 'uint8' })),
+      "conv2d 'conv2d': takes floating-point numbers, but its input is uint8",
+    ],
     ['count', () => add()(vector), 'add takes 2 or more inputs, 1 were given'],
     [
       'type',
