@@ -45,7 +45,7 @@ export async function createPredictor(model: Model, backend: Backend): Promise<P
   return {
     model,
     backend,
-    predict: (given, options) => executable.run(coerceInputs(inputs, given), options),
+    predict: async (given, options) => executable.run(coerceInputs(inputs, given), options),
     dispose: () => executable.dispose(),
   };
 }
