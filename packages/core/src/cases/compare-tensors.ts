@@ -48,7 +48,7 @@ function floatDifference(actual: Tensor, expected: Tensor, { relative, absolute 
   for (let at = 0; at < right.length; at++) {
     const [a, r] = [left[at] as number, right[at] as number];
     if (Object.is(a, r) || a === r) continue;
-    const isClose = Number.isFinite(a) && Math.abs(a - r) <= absolute + relative * Math.abs(r);
+    const isClose = Number.isFinite(a) && Number.isFinite(r) && Math.abs(a - r) <= absolute + relative * Math.abs(r);
     if (!isClose) return `element ${at} is ${a}, not ${r} (off by ${Math.abs(a - r)})`;
   }
   return undefined;
