@@ -34,6 +34,8 @@ export interface TrainingFormOptions {
   readonly seed: number;
   /** int64 scalar that differs from step to step; the random numbers are a function of seed and counter. */
   readonly counter: Value;
+  /** Nodes that keep the form they infer in: normalization of a frozen layer, say. Default none. */
+  readonly isFrozen?: (node: Node) => boolean;
 }
 
 /** A graph in training form inside a builder. */
@@ -59,7 +61,8 @@ export function inlineTrainingForm(
   const statistics: StatisticUpdate[] = [];
   const form: FormContext = { ...options, statistics, streams: { next: 0 } };
   const outputs = inlineGraph(builder, graph, bindings, {
-    rewrite: (node, inputs) => trainingRules[node.op]?.({ node, inputs, builder, form }),
+    rewrite: (node, inputs) =>
+      options.isFrozen?.(node) ? undefined : trainingRules[node.op]?.({ node, inputs, builder, form }),
   });
   return { outputs, statistics };
 }

@@ -7,6 +7,7 @@ import {
   inlineGraph,
   inlineTrainingForm,
   type Model,
+  type Node,
   onnxDataType,
   type Parameter,
   type Pass,
@@ -53,7 +54,7 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
   const builder = new GraphBuilder(`${model.name}.forward`);
   const bindings = bindInputs(builder, request);
   const counter = builder.input(stateInput(stepSlot), 'int64', []);
-  const form = inlineTrainingForm(builder, model.graph, bindings, { seed, counter });
+  const form = inlineTrainingForm(builder, model.graph, bindings, { seed, counter, isFrozen: frozenNodes(model) });
   model.graph.outputs.forEach(({ name }, index) => {
     builder.output(outputName(name), form.outputs[index] as Value);
   });
@@ -62,6 +63,16 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
     if (parameter !== undefined) builder.output(nextName(parameter.name), next);
   }
   return runPasses(builder.build(), tidyingPasses);
+}
+
+// A batch normalization whose own weights are all frozen uses and keeps its running statistics, as in Keras.
+function frozenNodes(model: Model): (node: Node) => boolean {
+  const weights = model.parameters.filter(({ role }) => role === 'weight');
+  return ({ op, inputs }) => {
+    if (op !== 'BatchNormalization') return false;
+    const own = weights.filter(({ value }) => inputs.includes(value));
+    return own.length > 0 && own.every(({ trainable }) => !trainable);
+  };
 }
 
 /** A model's forward graph for concrete shapes in the form it infers in, with live weights as inputs. */

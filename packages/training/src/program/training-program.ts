@@ -103,10 +103,11 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
     named.set(stateInput(parameter.name), extensions.reviseWeight(parameter, value));
   }
   const inputs: { [name: string]: Value } = {};
-  for (const { name } of model.graph.inputs) {
+  for (const { name, dtype } of model.graph.inputs) {
     const declared = graph.inputs.find((input) => input.name === inputName(name)) as Value;
-    inputs[name] = builder.input(declared.name, declared.dtype, declared.shape);
-    named.set(declared.name, inputs[name]);
+    const fed = builder.input(declared.name, declared.dtype, declared.shape);
+    named.set(declared.name, fed);
+    inputs[name] = stateful.arithmetic.cast(fed, dtype);
   }
   const bindings = new Map(graph.inputs.map((input) => [input, named.get(input.name) as Value]));
   const results = inlineGraph(builder, graph, bindings);

@@ -1,0 +1,117 @@
+import { createReferenceBackend, type Graph, type TrainingExtension, tensor, toNumbers } from '@modelwright/core';
+import { batchNormalization, dense, sequential } from '@modelwright/models';
+import { expect, test } from 'vitest';
+import { sgd } from '../optimizers/sgd.js';
+import { createTrainer } from '../trainer/trainer.js';
+import { linearModel } from './linear-model.cases.js';
+
+const backend = createReferenceBackend();
+const kernel = [
+  [0.5, -0.3],
+  [-0.2, 0.8],
+];
+const data = [
+  [
+    [1, 2],
+    [0, -1],
+  ],
+  [
+    [1, 0],
+    [0, 1],
+  ],
+] as const;
+
+test('a mask holds weights at zero, and may change between steps', async () => {
+  const mask: TrainingExtension = {
+    name: 'prune',
+    slots: [
+      {
+        name: 'mask',
+        initial: tensor(
+          [
+            [1, 0],
+            [1, 1],
+          ],
+          { dtype: 'float64' },
+        ),
+      },
+    ],
+    transformWeight: ({ builder, parameter, value, slots }) =>
+      parameter.name === 'dense.kernel' ? builder.op('Mul', [value, slots['mask']]) : value,
+    transformUpdate: ({ builder, parameter, value, slots }) =>
+      parameter.name === 'dense.kernel' ? builder.op('Mul', [value, slots['mask']]) : value,
+    async afterStep({ step, executable }) {
+      if (step !== 2) return;
+      await executable.writeState({
+        'extension.prune.mask': tensor(
+          [
+            [1, 0],
+            [0, 1],
+          ],
+          { dtype: 'float64' },
+        ),
+      });
+    },
+  };
+  const model = linearModel({ kernel });
+  const trainer = await createTrainer(model, { backend, loss: 'mse', extensions: [mask] });
+  const zeros = async (): Promise<number[]> => {
+    await trainer.sync();
+    return [...toNumbers(model.getWeights()['dense.kernel']!)].flatMap((weight, index) =>
+      weight === 0 ? [index] : [],
+    );
+  };
+  await trainer.trainOnBatch(data as never);
+  expect(await zeros()).toEqual([1]);
+  await trainer.trainOnBatch(data as never);
+  await trainer.trainOnBatch(data as never);
+  expect(await zeros()).toEqual([1, 2]);
+});
+
+test('an extra loss pulls outputs its way', async () => {
+  const teacher: TrainingExtension = {
+    name: 'teacher',
+    extraLoss({ builder, inputs, outputs }) {
+      const wanted = builder.op('Mul', [inputs['x'], builder.scalar(3, 'float64')]);
+      const error = builder.op('Sub', [outputs['y'], wanted]);
+      return builder.op('ReduceMean', [builder.op('Mul', [error, error])], { keepdims: 0 });
+    },
+  };
+  const model = linearModel({ kernel });
+  const trainer = await createTrainer(model, {
+    backend,
+    optimizer: sgd({ learningRate: 0.2 }),
+    loss: 'mse',
+    lossWeights: { y: 0 },
+    extensions: [teacher],
+  });
+  for (let round = 0; round < 200; round++) await trainer.trainOnBatch(data as never);
+  const { y } = await trainer.predict([[1, 2]]);
+  expect([...toNumbers(y!)].map((each) => Number(each.toFixed(3)))).toEqual([3, 6]);
+});
+
+test('the forward graph can be rewritten before it is differentiated', async () => {
+  let seen: Graph | undefined;
+  const watch: TrainingExtension = {
+    name: 'watch',
+    transformForward(graph) {
+      seen = graph;
+      return graph;
+    },
+  };
+  const trainer = await createTrainer(linearModel({ kernel }), { backend, loss: 'mse', extensions: [watch] });
+  await trainer.trainOnBatch(data as never);
+  expect(seen?.inputs.map(({ name }) => name)).toContain('state.dense.kernel');
+  expect(seen?.outputs.map(({ name }) => name)).toEqual(['outputs.y']);
+});
+
+test('a frozen batch normalization keeps its statistics and uses them', async () => {
+  const model = sequential({ inputShape: [2], layers: [batchNormalization({ name: 'bn' }), dense({ units: 2 })] });
+  model.setTrainable('bn', false);
+  const trainer = await createTrainer(model, { backend, optimizer: sgd({ learningRate: 0 }), loss: 'mse' });
+  const before = model.getWeights();
+  const { loss } = await trainer.trainOnBatch(data as never);
+  await trainer.sync();
+  expect(model.getWeights()).toEqual(before);
+  expect((await trainer.testOnBatch(data as never))['loss']).toBeCloseTo(loss as number, 6);
+});
