@@ -9,7 +9,7 @@ export interface CsvRecord {
   readonly line: number;
 }
 
-const longestRecord = 16 * 1024 * 1024;
+const longestField = 16 * 1024 * 1024;
 
 /**
  * Splits delimited text into records as RFC 4180 has it: fields may be quoted, quotes inside are doubled, quoted fields may
@@ -28,16 +28,21 @@ export async function* parseCsv(pieces: TextPieces, delimiter = ','): AsyncGener
   yield* splitter.end();
 }
 
+const lineFeed = 10;
+const carriageReturn = 13;
+const quote = 34;
+
+/** `start`: nothing of the field yet; `closed`: behind its closing quote. */
 type State = 'start' | 'plain' | 'quoted' | 'closed';
 
 class CsvSplitter {
-  readonly #delimiter: string;
+  readonly #delimiter: number;
   #state: State = 'start';
   #field = '';
   #fields: string[] = [];
   #line = 1;
   #recordLine = 1;
-  #lastWasReturn = false;
+  #previous = 0;
 
   constructor(delimiter: string) {
     if (delimiter.length !== 1) {
@@ -45,64 +50,61 @@ class CsvSplitter {
         given: delimiter,
       });
     }
-    this.#delimiter = delimiter;
+    this.#delimiter = delimiter.charCodeAt(0);
   }
 
+  // Looks at character codes and cuts fields out whole: several times faster than going character by character.
   *push(text: string): Generator<CsvRecord> {
-    for (const character of text) {
-      const isBreak = character === '\n' || character === '\r';
-      // "\r\n" is one break, also when a piece ends between the two.
-      const secondHalf = character === '\n' && this.#lastWasReturn;
-      this.#lastWasReturn = character === '\r';
-      if (this.#state === 'quoted') this.#inQuotes(character, isBreak && !secondHalf);
-      else if (isBreak) {
-        if (!secondHalf) yield* this.#endRecord();
-      } else this.#outsideQuotes(character);
+    let from = 0;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      const previous = this.#previous;
+      this.#previous = code;
+      if (this.#state === 'quoted') {
+        if (code === quote) {
+          this.#append(text.slice(from, at));
+          this.#state = 'closed';
+          from = at + 1;
+        } else if (isBreak(code, previous)) this.#line++;
+      } else if (code === this.#delimiter) {
+        this.#endField(text.slice(from, at));
+        from = at + 1;
+      } else if (code === lineFeed || code === carriageReturn) {
+        if (isBreak(code, previous)) yield* this.#endRecord(text.slice(from, at));
+        from = at + 1;
+      } else if (code === quote && this.#state !== 'plain') {
+        if (this.#state === 'closed') this.#append('"');
+        this.#state = 'quoted';
+        from = at + 1;
+      } else if (this.#state === 'closed') throw this.#fail(`'${text[at]}' follows a closing quote`);
+      else this.#state = 'plain';
     }
+    this.#append(text.slice(from));
   }
 
   *end(): Generator<CsvRecord> {
     if (this.#state === 'quoted') throw this.#fail('a quoted field is not closed');
-    yield* this.#endRecord();
+    yield* this.#endRecord('');
   }
 
-  #inQuotes(character: string, countsAsLine: boolean): void {
-    if (countsAsLine) this.#line++;
-    if (character === '"') this.#state = 'closed';
-    else this.#append(character);
+  #append(text: string): void {
+    this.#field += text;
+    if (this.#field.length > longestField) throw this.#fail(`a field is longer than ${longestField} characters`);
   }
 
-  #outsideQuotes(character: string): void {
-    if (character === this.#delimiter) this.#endField();
-    else if (character === '"' && this.#state === 'start') this.#state = 'quoted';
-    else if (character === '"' && this.#state === 'closed') {
-      this.#append('"');
-      this.#state = 'quoted';
-    } else if (this.#state === 'closed') throw this.#fail(`'${character}' follows a closing quote`);
-    else {
-      this.#append(character);
-      this.#state = 'plain';
-    }
-  }
-
-  #append(character: string): void {
-    this.#field += character;
-    if (this.#field.length > longestRecord) throw this.#fail(`a field is longer than ${longestRecord} characters`);
-  }
-
-  #endField(): void {
-    this.#fields.push(this.#field);
+  #endField(rest: string): void {
+    this.#fields.push(this.#field === '' ? rest : this.#field + rest);
     this.#field = '';
     this.#state = 'start';
   }
 
-  *#endRecord(): Generator<CsvRecord> {
+  *#endRecord(rest: string): Generator<CsvRecord> {
     const blank = this.#fields.length === 0 && this.#state === 'start';
     if (!blank) {
-      this.#endField();
+      this.#endField(rest);
       yield { fields: this.#fields, line: this.#recordLine };
+      this.#fields = [];
     }
-    this.#fields = [];
     this.#line++;
     this.#recordLine = this.#line;
   }
@@ -110,4 +112,9 @@ class CsvSplitter {
   #fail(what: string): ModelwrightError {
     return new ModelwrightError('invalid-data', `CSV line ${this.#recordLine}: ${what}`, { given: this.#recordLine });
   }
+}
+
+// "\r\n" is one break, also when a piece ends between the two.
+function isBreak(code: number, previous: number): boolean {
+  return code === carriageReturn || (code === lineFeed && previous !== carriageReturn);
 }

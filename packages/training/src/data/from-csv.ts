@@ -55,6 +55,7 @@ class RowReader {
   readonly #options: CsvOptions;
   #columns: { readonly features: readonly number[]; readonly labels: readonly number[] } | undefined;
   #width = 0;
+  #categories: readonly (readonly string[] | undefined)[] = [];
 
   constructor(names: readonly string[] | undefined, options: CsvOptions) {
     this.#names = names?.map((name, index) => (index === 0 ? name.replace(/^\uFEFF/, '') : name).trim());
@@ -65,6 +66,10 @@ class RowReader {
     if (this.#columns === undefined) {
       this.#width = this.#names?.length ?? record.fields.length;
       this.#columns = this.#selectColumns();
+      this.#categories = Array.from(
+        { length: this.#width },
+        (_, column) => this.#options.categories?.[this.#nameOf(column)],
+      );
     }
     if (record.fields.length !== this.#width) {
       throw invalid(
@@ -104,29 +109,38 @@ class RowReader {
   }
 
   #tensor(record: CsvRecord, columns: readonly number[], shape: readonly number[]): Tensor {
-    return new Tensor(
-      'float32',
-      shape,
-      Float32Array.from(columns, (column) => this.#number(record, column)),
-    );
+    const numbers = new Float32Array(columns.length);
+    for (let index = 0; index < numbers.length; index++) {
+      numbers[index] = this.#number(record, columns[index] as number);
+    }
+    return new Tensor('float32', shape, numbers);
   }
 
   #number({ fields, line }: CsvRecord, column: number): number {
-    const text = (fields[column] as string).trim();
-    const name = this.#names?.[column] ?? String(column);
-    const categories = this.#options.categories?.[name];
-    if (text === '' && this.#options.missing !== undefined) return this.#options.missing;
+    const given = fields[column] as string;
+    const categories = this.#categories[column];
+    const value = categories === undefined ? Number(given) : Number.NaN;
+    // The common case first; an empty field is 0 to `Number`.
+    if (value !== 0 && !Number.isNaN(value)) return value;
+    const text = given.trim();
+    if (text === '') return this.#missing(line, column);
+    if (value === 0 || text.toLowerCase() === 'nan') return value;
+    const name = this.#nameOf(column);
+    const index = categories?.indexOf(text) ?? -1;
+    if (index >= 0) return index;
     if (categories !== undefined) {
-      const index = categories.indexOf(text);
-      if (index < 0) throw invalid(line, `column '${name}' is '${text}', none of: ${categories.join(', ')}`, text);
-      return index;
+      throw invalid(line, `column '${name}' is '${text}', none of: ${categories.join(', ')}`, text);
     }
-    const value = Number(text);
-    if (text === '' || (Number.isNaN(value) && text.toLowerCase() !== 'nan')) {
-      const hint = text === '' ? "is empty; give 'missing'" : `is '${text}', which is no number; give its 'categories'`;
-      throw invalid(line, `column '${name}' ${hint}`, text);
-    }
-    return value;
+    throw invalid(line, `column '${name}' is '${text}', which is no number; give its 'categories'`, text);
+  }
+
+  #missing(line: number, column: number): number {
+    if (this.#options.missing !== undefined) return this.#options.missing;
+    throw invalid(line, `column '${this.#nameOf(column)}' is empty; give 'missing'`, '');
+  }
+
+  #nameOf(column: number): string {
+    return this.#names?.[column] ?? String(column);
   }
 }
 
