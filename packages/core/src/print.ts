@@ -1,7 +1,7 @@
 import type { Attributes, AttributeValue, Graph, Node, Value } from './graph/graph.js';
 import { isGraph } from './graph/graph.js';
 import { formatShape } from './tensor/shape.js';
-import { Tensor } from './tensor/tensor.js';
+import { Tensor, toNumbers } from './tensor/tensor.js';
 
 /**
  * A graph as text, one node a line:
@@ -54,8 +54,21 @@ function printType(value: Value): string {
   return `${value.dtype}${formatShape(value.shape)}`;
 }
 
+const shownElements = 8;
+
 function printTensor(tensor: Tensor): string {
-  const shown = Array.from({ length: Math.min(8, tensor.elementCount) }, (_, index) => String(tensor.data[index]));
+  const shown = shownValues(tensor);
   const more = tensor.elementCount > shown.length ? ', …' : '';
   return `${tensor.dtype}${formatShape(tensor.shape)} {${shown.join(', ')}${more}}`;
+}
+
+function shownValues(tensor: Tensor): readonly string[] {
+  const { dtype } = tensor;
+  const count = Math.min(shownElements, tensor.elementCount);
+  const first = new Tensor(dtype, [count], tensor.data.slice(0, count) as Tensor['data']);
+  if (dtype === 'string') return (first.data as string[]).map((text) => JSON.stringify(text));
+  if (dtype === 'bool') return Array.from(first.data as Uint8Array, (bit) => String(bit === 1));
+  // Half-precision floats are stored as bits; the others are what they show.
+  const isHalf = dtype === 'float16' || dtype === 'bfloat16';
+  return Array.from(isHalf ? toNumbers(first) : (first.data as ArrayLike<number | bigint>), String);
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Graph, Value } from './graph/graph.js';
 import { GraphBuilder } from './graph/graph-builder.js';
 import { print } from './print.js';
+import { fromNumbers, tensor, zeros } from './tensor/tensor.js';
 import { verify } from './verify.js';
 
 function sample(): Graph {
@@ -49,6 +50,35 @@ test('prints a node a line', () => {
       '  offset = float32[3] {1, 2, 3}',
       '  Add:0 = Add(x, offset) : float32[batch,3]',
       '  Exp:0 = Exp(Add:0) : float32[batch,3]',
+      '}',
+    ].join('\n'),
+  );
+});
+
+test('prints constants as their values, and subgraphs inside of their node', () => {
+  const builder = new GraphBuilder('outer');
+  const condition = builder.constant(tensor(true), { name: 'condition' });
+  builder.constant(fromNumbers('float16', [2], [0.5, -2]), { name: 'half' });
+  builder.constant(tensor(['a', 'b']), { name: 'words' });
+  const many = builder.constant(zeros('int64', [100]), { name: 'many' });
+  const branch = (name: string): Graph =>
+    builder.subgraph(name, (inner) =>
+      inner.output(`${name}_out`, inner.op('Neg', [many], {}, { name: `${name}_neg` })),
+    );
+  const y = builder.op('If', [condition], { then_branch: branch('yes'), else_branch: branch('no') }, { name: 'y' });
+  builder.output('y', y);
+  expect(print(builder.build())).toBe(
+    [
+      'graph outer() -> (y) {',
+      '  condition = bool[] {true}',
+      '  half = float16[2] {0.5, -2}',
+      '  words = string[2] {"a", "b"}',
+      '  many = int64[100] {0, 0, 0, 0, 0, 0, 0, 0, …}',
+      '  y = If(condition) {then_branch=graph yes() -> (yes_out = yes_neg) {',
+      '    yes_neg = Neg(many) : int64[100]',
+      '  }, else_branch=graph no() -> (no_out = no_neg) {',
+      '    no_neg = Neg(many) : int64[100]',
+      '  }} : int64[100]',
       '}',
     ].join('\n'),
   );
