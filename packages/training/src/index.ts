@@ -22,7 +22,13 @@ export {
 export { customLoss, type Loss, type LossContext, type LossFunction, type Prediction } from './losses/loss.js';
 export { type LossLike, type LossName, lossNames, toLoss } from './losses/loss-by-name.js';
 export * from './losses/regression.js';
-export * from './metrics/accuracy.js';
+export {
+  accuracy,
+  binaryAccuracy,
+  categoricalAccuracy,
+  sparseCategoricalAccuracy,
+  topKCategoricalAccuracy,
+} from './metrics/accuracy.js';
 export * from './metrics/area-under-curve.js';
 export * from './metrics/classification-counts.js';
 export { customMetric, type Metric, type MetricContext, type MetricSums, meanMetric } from './metrics/metric.js';
@@ -33,11 +39,15 @@ export * from './optimizers/adaptive.js';
 export * from './optimizers/optimizer.js';
 export { type OptimizerName, optimizerNames, toOptimizer } from './optimizers/optimizer-by-name.js';
 export * from './optimizers/sgd.js';
-export { type TrainingRecipe, trainingProgram } from './program/training-program.js';
+export type { BatchRole } from './program/batch-role.js';
+export type { BatchSignature, TensorType, TensorTypes } from './program/batch-signature.js';
+export type { MetricOutputs, OutputObjective } from './program/objective.js';
+export { type ObjectiveProgram, type TrainingRecipe, trainingProgram } from './program/training-program.js';
 export * from './progress/index.js';
 export * from './schedules/schedule.js';
 export { Arithmetic, type Operand } from './symbolic/arithmetic.js';
 export type { Logs } from './trainer/aggregate.js';
 export type { FitOptions } from './trainer/fit-options.js';
+export type { ObjectiveOptions } from './trainer/objectives.js';
 export type { DataLike } from './trainer/prepare-data.js';
 export * from './trainer/trainer.js';
