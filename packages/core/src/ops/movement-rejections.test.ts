@@ -3,6 +3,7 @@ import { isModelwrightError } from '../errors.js';
 import { backpropagate } from '../gradient/backpropagate.js';
 import type { Value } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
+import { foldConstants } from '../passes/fold-constants.js';
 import { evaluateGraph } from '../reference/evaluate.js';
 import { type Tensor, tensor, zeros } from '../tensor/tensor.js';
 
@@ -197,6 +198,23 @@ test.each(['mul', 'max', 'min'] as const)(
     expect(() => backpropagate(builder, [{ value: y }], [x])).toThrow(/known only as it runs/);
   },
 );
+
+test('results beyond all memory are refused, whichever op asks for them', () => {
+  const huge = [2 ** 20, 2 ** 20, 2 ** 10];
+  const asks: readonly ((builder: GraphBuilder) => Value)[] = [
+    (b) => b.op('ConstantOfShape', [b.integers(huge)]),
+    (b) => b.op('Expand', [b.constant([1]), b.integers(huge)]),
+    (b) => b.op('Tile', [b.constant([1]), b.integers([2 ** 50])]),
+    (b) => b.op('Range', [b.scalar(0, 'int64'), b.scalar(2 ** 50, 'int64'), b.scalar(1, 'int64')]),
+    (b) => b.op('OneHot', [b.integers([0]), b.scalar(2 ** 50, 'int64'), b.constant([0, 1])]),
+  ];
+  for (const ask of asks) {
+    const builder = new GraphBuilder('huge');
+    builder.output('y', ask(builder));
+    const graph = foldConstants.run(builder.build());
+    expect(() => evaluateGraph(graph, {})).toThrow(expect.objectContaining({ code: 'limit-exceeded' }));
+  }
+});
 
 test('text moves like numbers', () => {
   const builder = new GraphBuilder('text');

@@ -120,7 +120,13 @@ export function evaluateNodeOn(
     evaluateGraph: (graph, tensors) => evaluateNodes(graph, tensors, lookup),
     fail,
   };
-  return definition.evaluate(context);
+  try {
+    return definition.evaluate(context);
+  } catch (error) {
+    // What JavaScript throws for an array beyond all memory.
+    if (error instanceof RangeError) return fail(error.message, { cause: error }, 'limit-exceeded');
+    throw error;
+  }
 }
 
 function requireValue(tensor: Tensor | undefined, name: string, where: string): Tensor {
