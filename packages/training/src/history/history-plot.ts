@@ -120,7 +120,8 @@ function drawLegend({ training, validation }: Chart): string {
     ['validation', validation],
   ] as const) {
     const value = values?.findLast((candidate) => candidate !== null);
-    if (value !== undefined && value !== null) entries.push({ kind, label: `${validation === undefined ? 'last' : kind} ${readableNumber(value)}` });
+    if (value !== undefined && value !== null)
+      entries.push({ kind, label: `${validation === undefined ? 'last' : kind} ${readableNumber(value)}` });
   }
   let at = 0;
   return entries
