@@ -52,6 +52,11 @@ describe('complains about', () => {
     expect(checkTree(root).problems).toEqual(['CONTRIBUTING.md:1: names packages/gone/src/a.ts, which does not exist']);
   });
 
+  test('a file that was left behind', () => {
+    write('packages/core/scratch-try.mjs', '');
+    expect(checkTree(root).problems).toEqual(['packages/core/scratch-try.mjs: looks like something left behind']);
+  });
+
   test('a package that is not in the table', () => {
     cpSync(join(root, 'packages/models'), join(root, 'packages/stray'), { recursive: true });
     write('packages/stray/package.json', JSON.stringify(manifest('@modelwright/stray')));

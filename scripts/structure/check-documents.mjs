@@ -1,13 +1,15 @@
-/** The guides stay true: files they name exist, links lead somewhere, no file holds a path of someone's machine. */
+/** The guides stay true: files they name exist, links lead somewhere, nothing is left behind from someone's machine. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const skippedFolders = new Set(['node_modules', 'dist', '.git', '.tools', '.turbo', 'output', 'shared', '__pycache__']);
 const textFile = /\.(ts|mts|mjs|js|json|md|yaml|yml|py|sh|html|txt)$|(^|\/)(run|LICENSE)$/;
+const strayFile = /(^|\/)(scratch|tmp|temp|zz)[-_.]|\.(tmp|orig|rej|bak)(\.|$)/i;
 const machinePath = /(?<![\w.@:/-])\/(?:work|home|root|Users)\/[\w.-]+/;
 
 export function checkDocuments(root, report) {
   for (const path of listFiles(root, root)) {
+    if (strayFile.test(path)) report.problems.push(`${path}: looks like something left behind`);
     if (!textFile.test(path) || path === 'pnpm-lock.yaml') continue;
     const lines = readFileSync(join(root, path), 'utf8').split('\n');
     checkMachinePaths(path, lines, report);
