@@ -1,6 +1,7 @@
 import {
   checkedInput,
   type Executable,
+  type GraphOutput,
   ModelwrightError,
   type Program,
   type RunOptions,
@@ -34,9 +35,13 @@ export class OrtExecutable implements Executable {
   readonly #declared: readonly Value[];
   readonly #made: ReadonlySet<Value>;
   readonly #isSerial: boolean;
+  readonly #isPlain: boolean;
+  readonly #allFetched: readonly GraphOutput[];
+  readonly #allOutputs: readonly Value[];
   readonly #onClosed: () => void;
   #closing: Promise<void> | undefined;
-  #running = new Set<Promise<unknown>>();
+  #running = 0;
+  #idle: (() => void) | undefined;
 
   constructor(parts: ExecutableParts, onClosed: () => void) {
     this.#parts = parts;
@@ -45,6 +50,12 @@ export class OrtExecutable implements Executable {
     this.#declared = program.graph.inputs.filter((input) => !split.slotOfInput.has(input));
     this.#made = new Set(split.graph.outputs.map(({ value }) => value));
     this.#isSerial = program.state.length > 0 || split.random.length > 0;
+    this.#allFetched = split.fetched;
+    this.#allOutputs = split.fetched.map(({ value }) => value);
+    const isMade =
+      new Set(this.#allOutputs).size === this.#allOutputs.length &&
+      this.#allOutputs.every((value) => this.#made.has(value));
+    this.#isPlain = !this.#isSerial && isMade && parts.runtime !== undefined;
   }
 
   /** The state and its queue, for executables that share them. */
@@ -53,13 +64,14 @@ export class OrtExecutable implements Executable {
   }
 
   run(inputs: TensorMap, options: RunOptions = {}): Promise<TensorMap> {
-    return this.#enter(() => this.#runOnce(inputs, options));
+    return this.#enter(() => (this.#isPlain ? this.#runPlain(inputs, options) : this.#runOnce(inputs, options)));
   }
 
   runMany(inputs: readonly TensorMap[], options: RunOptions = {}): Promise<TensorMap[]> {
     return this.#enter(async () => {
       const results: TensorMap[] = [];
-      for (const one of inputs) results.push(await this.#runOnce(one, options));
+      for (const one of inputs)
+        results.push(await (this.#isPlain ? this.#runPlain(one, options) : this.#runOnce(one, options)));
       return results;
     });
   }
@@ -79,7 +91,10 @@ export class OrtExecutable implements Executable {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    if (this.#running > 0)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
     await this.#parts.runtime?.dispose();
     this.store.detach();
     this.#onClosed();
@@ -90,16 +105,31 @@ export class OrtExecutable implements Executable {
       const message = `program '${this.#parts.program.graph.name}' was disposed`;
       return Promise.reject(new ModelwrightError('resource-disposed', message));
     }
-    const run = isSerial ? this.store.queue.add(task) : (async () => task())();
-    this.#running.add(run);
-    const settle = (): boolean => this.#running.delete(run);
+    this.#running += 1;
+    const run = isSerial ? this.store.queue.add(task) : Promise.resolve(task());
+    const settle = (): void => {
+      this.#running -= 1;
+      if (this.#running === 0) this.#idle?.();
+    };
     run.then(settle, settle);
     return run;
   }
 
+  /** A run that leaves nothing to the host: what most inference is. */
+  async #runPlain(given: TensorMap, options: RunOptions): Promise<TensorMap> {
+    const { program, runtime } = this.#parts;
+    checkSignal(options);
+    for (const input of this.#declared) checkedInput(program.graph, input, given[input.name]);
+    const fetched = this.#fetched(options);
+    const outputs = fetched === this.#allFetched ? this.#allOutputs : fetched.map(({ value }) => value);
+    const tensors = await (runtime as RuntimeGraph).run({ given, outputs, options: toEngineOptions(options) });
+    const results: { [name: string]: Tensor } = {};
+    for (const [index, { name }] of fetched.entries()) results[name] = tensors[index] as Tensor;
+    return results;
+  }
+
   async #runOnce(given: TensorMap, options: RunOptions): Promise<TensorMap> {
-    if (options.signal?.aborted)
-      throw new ModelwrightError('aborted', 'the run was aborted before it began', { cause: options.signal.reason });
+    checkSignal(options);
     const { program, split, passes } = this.#parts;
     for (const input of this.#declared) checkedInput(program.graph, input, given[input.name]);
     const results = new Map<Value, Tensor>();
@@ -121,9 +151,8 @@ export class OrtExecutable implements Executable {
   }
 
   /** The values the caller gets that are not next states. */
-  #fetched(options: RunOptions): readonly { readonly name: string; readonly value: Value }[] {
-    const { fetched } = this.#parts.split;
-    return options.outputs === undefined ? fetched : fetched.filter(({ name }) => options.outputs?.includes(name));
+  #fetched({ outputs }: RunOptions): readonly GraphOutput[] {
+    return outputs === undefined ? this.#allFetched : this.#allFetched.filter(({ name }) => outputs.includes(name));
   }
 
   async #runGraph(
@@ -199,7 +228,7 @@ export class OrtExecutable implements Executable {
 
   #collect(
     run: {
-      fetched: readonly { readonly name: string; readonly value: Value }[];
+      fetched: readonly GraphOutput[];
       results: ReadonlyMap<Value, Tensor>;
       copied: ReadonlyMap<Value, Tensor>;
     },
@@ -216,6 +245,11 @@ export class OrtExecutable implements Executable {
       .map((slot): [string, Tensor] => [slot.output as string, this.store.slot(slot.name).current.read()]);
     return Object.fromEntries([...outputs, ...carried]);
   }
+}
+
+function checkSignal({ signal }: RunOptions): void {
+  if (signal?.aborted)
+    throw new ModelwrightError('aborted', 'the run was aborted before it began', { cause: signal.reason });
 }
 
 function toEngineOptions({ signal }: RunOptions): EngineRunOptions {

@@ -28,6 +28,7 @@ interface Frame {
 export class NativePlan implements RunPlan {
   readonly #context: PlanContext;
   readonly #names: CStrings;
+  readonly #outputNames: bigint;
   readonly #inputCount: number;
   readonly #outputCount: number;
   readonly #frames: Frame[] = [];
@@ -36,6 +37,7 @@ export class NativePlan implements RunPlan {
   constructor(context: PlanContext, inputNames: readonly string[], outputNames: readonly string[]) {
     this.#context = context;
     this.#names = new CStrings(context.api, [...inputNames, ...outputNames]);
+    this.#outputNames = this.#names.address + BigInt(8 * inputNames.length);
     this.#inputCount = inputNames.length;
     this.#outputCount = outputNames.length;
   }
@@ -45,21 +47,53 @@ export class NativePlan implements RunPlan {
     outputs: readonly (EngineValue | null)[],
     options: EngineRunOptions = {},
   ): Promise<Tensor[]> {
-    return this.#context.track(async () => {
-      if (inputs.length !== this.#inputCount || outputs.length !== this.#outputCount)
-        throw new ModelwrightError('invalid-argument', 'The number of values is not that of the plan.');
-      const values = [...inputs, ...outputs].filter((value) => value !== null).map(toNative);
-      for (const value of values) value.retain();
-      const frame = this.#frames.pop() ?? this.#createFrame();
-      try {
-        this.#fill(frame, inputs, outputs);
-        await this.#execute(frame, options.signal);
-        return this.#collect(frame, outputs);
-      } finally {
-        for (const value of values) value.release();
-        this.#frames.push(frame);
-      }
-    });
+    const isNow = options.signal === undefined && this.#pace.isShort() && this.#context.turns.isFresh();
+    if (!isNow) return this.#context.track(() => this.#runAside(inputs, outputs, options));
+    try {
+      return Promise.resolve(this.#runNow(inputs, outputs));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Runs here and now: nothing can be disposed meanwhile, so nothing is counted. */
+  #runNow(inputs: readonly EngineValue[], outputs: readonly (EngineValue | null)[]): Tensor[] {
+    const frame = this.#frames.pop() ?? this.#createFrame();
+    try {
+      this.#fill(frame, inputs, outputs);
+      const start = performance.now();
+      const { api } = this.#context;
+      const session = this.#context.handle();
+      const { length: inputCount } = inputs;
+      const outputNames = this.#outputNames;
+      const names = this.#names.address;
+      api.check(
+        api.functions.Run(session, null, names, frame.inputs, inputCount, outputNames, outputs.length, frame.outputs),
+      );
+      this.#pace.record(performance.now() - start);
+      return this.#collect(frame, outputs);
+    } finally {
+      this.#frames.push(frame);
+    }
+  }
+
+  async #runAside(
+    inputs: readonly EngineValue[],
+    outputs: readonly (EngineValue | null)[],
+    { signal }: EngineRunOptions,
+  ): Promise<Tensor[]> {
+    if (signal?.aborted) throw new ModelwrightError('aborted', 'The run was aborted before it began.');
+    const values = [...inputs, ...outputs].filter((value) => value !== null).map(toNative);
+    for (const value of values) value.retain();
+    const frame = this.#frames.pop() ?? this.#createFrame();
+    try {
+      this.#fill(frame, inputs, outputs);
+      await this.#execute(frame, signal);
+      return this.#collect(frame, outputs);
+    } finally {
+      for (const value of values) value.release();
+      this.#frames.push(frame);
+    }
   }
 
   #createFrame(): Frame {
@@ -69,18 +103,19 @@ export class NativePlan implements RunPlan {
   }
 
   #fill(frame: Frame, inputs: readonly EngineValue[], outputs: readonly (EngineValue | null)[]): void {
+    if (inputs.length !== this.#inputCount || outputs.length !== this.#outputCount)
+      throw new ModelwrightError('invalid-argument', 'The number of values is not that of the plan.');
     let index = 0;
     for (const value of inputs) frame.pointers[index++] = toNative(value).handle;
     for (const value of outputs) frame.pointers[index++] = value === null ? 0n : toNative(value).handle;
   }
 
   async #execute(frame: Frame, signal: AbortSignal | undefined): Promise<void> {
-    const { turns, threads } = this.#context;
-    if (signal?.aborted) throw new ModelwrightError('aborted', 'The run was aborted before it began.');
+    const { turns, threads, api } = this.#context;
     if (signal === undefined && this.#pace.isShort()) {
       await turns.yield();
       const start = performance.now();
-      this.#context.api.call('Run', ...this.#parameters(frame, null));
+      api.call('Run', ...this.#parameters(frame, null));
       this.#pace.record(performance.now() - start);
       return;
     }
@@ -107,14 +142,14 @@ export class NativePlan implements RunPlan {
   }
 
   #parameters(frame: Frame, runOptions: bigint | null): (bigint | number | null)[] {
-    const names = this.#names.address;
-    const outputNames = names + BigInt(8 * this.#inputCount);
     const session = this.#context.handle();
+    const [names, outputNames] = [this.#names.address, this.#outputNames];
     return [session, runOptions, names, frame.inputs, this.#inputCount, outputNames, this.#outputCount, frame.outputs];
   }
 
   #collect(frame: Frame, outputs: readonly (EngineValue | null)[]): Tensor[] {
     const { api } = this.#context;
+    if (!outputs.includes(null)) return outputs.map((value) => (value as EngineValue).tensor);
     const handles = outputs.map((_, index) => frame.pointers[this.#inputCount + index] as bigint);
     try {
       return outputs.map((value, index) => value?.tensor ?? readValue(api, handles[index] as bigint));

@@ -20,7 +20,7 @@ export class NativeSession implements Session {
   constructor(context: SessionContext, handle: bigint, onClosed: () => void) {
     this.#handle = handle;
     this.#onClosed = onClosed;
-    this.#context = { ...context, handle: () => this.#handle, track: (work) => this.#track(work) };
+    this.#context = { ...context, handle: () => this.#openHandle(), track: (work) => this.#track(work) };
     this.inputs = readMetadata(context.api, handle, 'input');
     this.outputs = readMetadata(context.api, handle, 'output');
   }
@@ -40,6 +40,13 @@ export class NativeSession implements Session {
     if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.#context.api.releaseAsync('ReleaseSession', this.#handle);
     this.#onClosed();
+  }
+
+  /** A run that is counted finishes before the session closes; all others must find it open. */
+  #openHandle(): bigint {
+    if (this.#closing !== undefined && this.#running === 0)
+      throw new ModelwrightError('resource-disposed', 'This session was disposed.');
+    return this.#handle;
   }
 
   async #track<T>(work: () => Promise<T>): Promise<T> {

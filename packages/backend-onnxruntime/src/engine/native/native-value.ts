@@ -6,7 +6,7 @@ import type { OrtApi } from './ort-api.js';
 /** An `OrtValue` over the caller's memory; strings are copied, since C++ keeps its own. */
 export class NativeValue implements EngineValue {
   readonly tensor: Tensor;
-  readonly handle: bigint;
+  readonly #handle: bigint;
   readonly #api: OrtApi;
   #uses = 0;
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -14,7 +14,13 @@ export class NativeValue implements EngineValue {
   constructor(api: OrtApi, memoryInfo: bigint, tensor: Tensor) {
     this.#api = api;
     this.tensor = tensor;
-    this.handle = tensor.dtype === 'string' ? createStrings(api, tensor) : createView(api, memoryInfo, tensor);
+    this.#handle = tensor.dtype === 'string' ? createStrings(api, tensor) : createView(api, memoryInfo, tensor);
+  }
+
+  /** The `OrtValue`; throws once it is disposed. */
+  get handle(): bigint {
+    if (this.#state === 'closed') throw new ModelwrightError('resource-disposed', 'This tensor was disposed.');
+    return this.#handle;
   }
 
   /** Called around every run, so that disposing in the middle of one waits for its end. */
@@ -36,24 +42,25 @@ export class NativeValue implements EngineValue {
 
   #free(): void {
     this.#state = 'closed';
-    this.#api.functions.ReleaseValue(this.handle);
+    this.#api.functions.ReleaseValue(this.#handle);
   }
 }
 
 function createView(api: OrtApi, memoryInfo: bigint, tensor: Tensor): bigint {
   const data = checkMemory(tensor);
-  const dims = BigInt64Array.from(tensor.shape, BigInt);
-  const value = api.pointer(
-    'CreateTensorWithDataAsOrtValue',
+  const { shape, dtype } = tensor;
+  const dims = api.shapeAddress(shape);
+  const status = api.functions.CreateTensorWithDataAsOrtValue(
     memoryInfo,
     api.address(data),
     data.byteLength,
-    api.address(dims),
-    dims.length,
-    onnxDataType(tensor.dtype),
+    dims,
+    shape.length,
+    onnxDataType(dtype),
+    api.scratchAddress,
   );
-  api.hold(dims);
-  return value;
+  api.check(status);
+  return api.scratch[0] as bigint;
 }
 
 function createStrings(api: OrtApi, tensor: Tensor): bigint {
@@ -67,16 +74,15 @@ function createStrings(api: OrtApi, tensor: Tensor): bigint {
     pointers[index] = start + BigInt(offset);
     offset += one.length;
   }
-  const dims = BigInt64Array.from(tensor.shape, BigInt);
   const allocator = api.pointer('GetAllocatorWithDefaultOptions');
   const value = api.pointer(
     'CreateTensorAsOrtValue',
     allocator,
-    api.address(dims),
-    dims.length,
+    api.shapeAddress(tensor.shape),
+    tensor.shape.length,
     onnxDataType('string'),
   );
   api.call('FillStringTensor', value, api.address(pointers), pointers.length);
-  api.hold(all, pointers, dims);
+  api.hold(all, pointers);
   return value;
 }

@@ -33,6 +33,8 @@ export class OrtApi {
   readonly scratch: BigUint64Array = new BigUint64Array(scratchLength);
   readonly scratchAddress: bigint;
   readonly #koffi: Koffi;
+  readonly #shape: BigInt64Array = new BigInt64Array(64);
+  readonly #shapeAddress: bigint;
   /** koffi unloads a library that nothing refers to, and with it the code behind {@link functions}. */
   readonly library: KoffiLibrary;
   held: readonly unknown[] = [];
@@ -40,6 +42,7 @@ export class OrtApi {
   constructor(koffi: Koffi, libraryPath: string) {
     this.#koffi = koffi;
     this.scratchAddress = koffi.address(this.scratch);
+    this.#shapeAddress = koffi.address(this.#shape);
     this.library = koffi.load(libraryPath);
     const { table, version } = readTable(koffi, this.library);
     this.version = version;
@@ -97,6 +100,16 @@ export class OrtApi {
     const message = String(this.functions.GetErrorMessage(status));
     this.functions.ReleaseStatus(status);
     throw toRuntimeError(message, code);
+  }
+
+  /** Writes a shape as `int64_t[]` where the next call may read it. */
+  shapeAddress(shape: readonly number[]): bigint {
+    if (shape.length > this.#shape.length)
+      throw new ModelwrightError('unsupported-shape', `ONNX Runtime takes at most ${this.#shape.length} axes.`, {
+        given: shape,
+      });
+    for (let axis = 0; axis < shape.length; axis++) this.#shape[axis] = BigInt(shape[axis] as number);
+    return this.#shapeAddress;
   }
 
   /** @returns where `memory` begins; see {@link hold} for how long that is true. */

@@ -11,9 +11,14 @@ export class EventLoopTurns {
     this.#last = performance.now();
   }
 
+  /** Whether the event loop had its turn a short while ago. */
+  isFresh(): boolean {
+    return performance.now() - this.#last < turnMilliseconds;
+  }
+
   /** Gives timers and sockets a turn when they have waited long enough. */
   async yield(): Promise<void> {
-    if (performance.now() - this.#last < turnMilliseconds) return;
+    if (this.isFresh()) return;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.mark();
   }
