@@ -16,7 +16,7 @@ function bodyGraph(
   return builder.build();
 }
 
-/** `h′ = tanh(h + x)`, `y = h′ · x`, on vectors of 2. */
+/** `h′ = exp(−(h + x))`, `y = h′ · x`, on vectors of 2. */
 function recurrence(dtype: DType): Graph {
   const inputs = [
     ['h', dtype, [2]],

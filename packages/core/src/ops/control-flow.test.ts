@@ -96,7 +96,7 @@ describe('If', () => {
   });
 });
 
-/** `h′ = tanh-like(W·h + x·U + b)` as a Scan that captures its weights. */
+/** `h′ = tanh(h·W + x·U + b)` as a Scan that captures its weights. */
 const recurrent: Problem['build'] = (builder, { x, h, W, U, b }) => {
   const body = builder.subgraph('cell', (inner) => {
     const state = inner.input('state', 'float64', [2, 3]);
