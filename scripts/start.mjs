@@ -1,7 +1,8 @@
 /** `npm start`: from a fresh clone to a trained model, in one command. */
 import { join } from 'node:path';
-import { build, exitOnFailure, installIfNeeded, root, runPnpm } from './workspace.mjs';
+import { build, exitOnFailure, installIfNeeded, requireNode, root, runPnpm } from './workspace.mjs';
 
+requireNode('20.0.0', 'Modelwright');
 installIfNeeded();
 build();
 exitOnFailure(

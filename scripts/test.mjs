@@ -1,7 +1,8 @@
 /** `npm test`: installs and builds what is missing, then runs every test. Arguments go to vitest. */
 import { join } from 'node:path';
-import { announce, build, exitOnFailure, installIfNeeded, root, run } from './workspace.mjs';
+import { announce, build, exitOnFailure, installIfNeeded, requireNode, root, run } from './workspace.mjs';
 
+requireNode('20.19.0', 'The test runner');
 installIfNeeded();
 build();
 announce('Running tests');

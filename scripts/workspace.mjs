@@ -69,6 +69,15 @@ export function build(projects = []) {
   exitOnFailure(run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', ...projects]));
 }
 
+/** Ends this script with a clear message where Node is older than what a tool needs. */
+export function requireNode(minimum, what) {
+  const parse = (version) => version.split('.').map(Number);
+  const [[major, minor], [wantedMajor, wantedMinor]] = [parse(process.versions.node), parse(minimum)];
+  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
+  console.error(`${what} needs Node ${minimum} or newer; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
 /** Prints one line of progress. */
 export function announce(message) {
   console.log(`\n▸ ${message}`);
