@@ -18,7 +18,6 @@ const knownFailures: readonly (readonly [RegExp, string])[] = [
     /^test_bitshift_(left_int32_negative|right_int(8|32)_(negative_shift|shift_ge))/,
     'signed shifts came with opset 28',
   ],
-  [/^test_dynamicquantizelinear$/, 'a tie in float32 that is none in float64'],
   [
     /^test_resize_downsample_scales_(linear|cubic)_align_corners$/,
     'extents before rounding count there; ONNX Runtime, and Modelwright, take those of the output',

@@ -1,4 +1,4 @@
-import { ModelwrightError } from '../errors.js';
+import { isModelwrightError, ModelwrightError } from '../errors.js';
 import type { OpDefinition } from '../ops/definition.js';
 import type { OpAttributes } from '../ops/families.js';
 import { domainOf, isOpName, type OpName, ops } from '../ops/registry.js';
@@ -165,7 +165,12 @@ export class GraphBuilder {
       (type) => type === undefined || !isUnknownShape(type.shape),
     );
     if (isOpName(node.op, node.domain) && isChecked) {
-      return this.node(node.op, node.inputs, node.attributes as never, { outputs: outputTypes.length, ...options });
+      try {
+        return this.node(node.op, node.inputs, node.attributes as never, { outputs: outputTypes.length, ...options });
+      } catch (error) {
+        // The rank depends on what is computed: the types that are given stand.
+        if (!isModelwrightError(error, 'unsupported-shape')) throw error;
+      }
     }
     const { name, nodeName } = options;
     const outputNames = options.outputNames ?? (name === undefined ? undefined : [name]);
