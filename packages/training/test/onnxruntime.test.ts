@@ -49,7 +49,7 @@ function network(activation: 'softmax' | 'sigmoid' | 'linear') {
       dense({
         units: 7,
         activation: 'tanh',
-        kernelRegularizer: l2(0.01),
+        kernelRegularizer: l2({ l2: 0.01 }),
         kernelConstraint: maxNorm({ maxValue: 1.5 }),
       }),
       batchNormalization(),

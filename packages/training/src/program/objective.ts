@@ -144,11 +144,23 @@ function meanLoss({ arithmetic: a, loss, target, values, sampleWeights }: MeanRe
 
 /** A model's output, with the scores before its softmax or sigmoid where it ends in one. */
 export function predictionOf(builder: GraphBuilder, value: Value): Prediction {
+  const found = lastActivation(builder, value, value.shape.length - 1);
+  return found === undefined ? { value } : { value, logits: found };
+}
+
+// Looks through transposes: channels-last models of images end in one. `axis` is where the classes stand.
+function lastActivation(builder: GraphBuilder, value: Value, axis: number): Prediction['logits'] {
   const node = builder.build().nodes.find(({ outputs }) => outputs.includes(value));
-  const scores = node?.inputs[0];
-  if (node === undefined || scores === undefined) return { value };
-  if (node.op === 'Sigmoid') return { value, logits: { value: scores, activation: 'sigmoid' } };
-  if (node.op !== 'Softmax') return { value };
-  const axis = normalizeAxis((node.attributes as { axis?: number }).axis ?? -1, value.shape.length);
-  return axis === value.shape.length - 1 ? { value, logits: { value: scores, activation: 'softmax' } } : { value };
+  const source = node?.inputs[0];
+  if (node === undefined || source === undefined) return undefined;
+  if (node.op === 'Sigmoid') return { value: source, activation: 'sigmoid' };
+  if (node.op === 'Softmax') {
+    const along = normalizeAxis((node.attributes as { axis?: number }).axis ?? -1, value.shape.length);
+    return along === axis ? { value: source, activation: 'softmax' } : undefined;
+  }
+  if (node.op !== 'Transpose') return undefined;
+  const reversed = value.shape.map((_, index) => value.shape.length - 1 - index);
+  const perm = (node.attributes as { perm?: readonly number[] }).perm ?? reversed;
+  const inner = lastActivation(builder, source, perm[axis] as number);
+  return inner === undefined ? undefined : { ...inner, value: builder.op('Transpose', [inner.value], { perm }) };
 }

@@ -239,3 +239,28 @@ test('a softmax that sees huge scores has a finite loss and gradient', async () 
   await trainer.sync();
   expect([...toNumbers(model.getWeights()['w']!)]).toEqual([999, -999, 0]);
 });
+
+test('a softmax over channels is seen through the transpose that ends a channels-last model', async () => {
+  const builder = new GraphBuilder('pixels');
+  const input = builder.input('x', 'float64', ['batch', 2, 2]);
+  const w = builder.constant(tensor([[[900], [-900]]], { dtype: 'float64' }), { name: 'w' });
+  const scores = builder.op('Mul', [input, w]);
+  builder.output('y', builder.op('Transpose', [builder.op('Softmax', [scores], { axis: 1 })], { perm: [0, 2, 1] }));
+  const model = new Model({
+    name: 'pixels',
+    graph: builder.build(),
+    parameters: [{ name: 'w', value: w, trainable: true, role: 'weight' }],
+  });
+  const trainer = await createTrainer(model, { backend, loss: 'sparseCategoricalCrossentropy' });
+  const pixels = tensor(
+    [
+      [
+        [1, 1],
+        [1, 1],
+      ],
+    ],
+    { dtype: 'float64' },
+  );
+  const { loss } = await trainer.trainOnBatch([pixels, tensor([[1, 0]], { dtype: 'int32' })]);
+  expect(loss).toBeCloseTo(900, 9);
+});

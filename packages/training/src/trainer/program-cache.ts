@@ -78,7 +78,13 @@ export class ProgramCache {
     );
     if (changed.length === 0) return;
     this.#rememberWeights();
-    if (this.#owner === undefined) return this.#dropEvaluation();
+    if (this.#owner === undefined) {
+      this.#waiting = withoutSlots(
+        this.#waiting,
+        changed.flatMap(({ name }) => [name, averageSlot(name)]),
+      );
+      return this.#dropEvaluation();
+    }
     const values: { [slot: string]: Tensor } = {};
     for (const parameter of changed) {
       for (const slot of [parameter.name, this.#slotOf(parameter)]) values[slot] = this.model.weightOf(parameter);
@@ -194,6 +200,10 @@ function remember(cache: Map<string, Promise<Compiled>>, key: string, compiled: 
   cache.set(key, compiled);
   compiled.catch(() => cache.delete(key));
   return compiled;
+}
+
+function withoutSlots(state: TensorMap, names: readonly string[]): TensorMap {
+  return Object.fromEntries(Object.entries(state).filter(([name]) => !names.includes(name)));
 }
 
 function requireKnownSlots(model: Model, { state }: ObjectiveProgram, waiting: TensorMap): void {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createReferenceBackend, type TensorMap, tensor, toNumbers } from '@modelwright/core';
 import { dense, dropout, sequential } from '@modelwright/models';
 import { describe, expect, test } from 'vitest';
@@ -137,6 +140,25 @@ describe('fit', () => {
     const reset = await trainer.evaluate(data);
     expect(reset['loss']).toBeGreaterThan(trained['loss'] as number);
     expect(reset).toEqual(await (await classifier()).evaluate(data));
+  });
+
+  test('weights set after a checkpoint was loaded win over its own', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modelwright-'));
+    try {
+      const first = await classifier();
+      const before = first.model.getWeights();
+      await first.fit(data, { batchSize: 8, verbose: 0 });
+      await first.saveCheckpoint(join(folder, 'run'));
+      const second = await classifier({ optimizer: sgd({ learningRate: 0 }) });
+      await second.loadCheckpoint(join(folder, 'run'));
+      expect(second.model.getWeights()).toEqual(first.model.getWeights());
+      expect(second.step).toBe(first.step);
+      second.model.setWeights(before);
+      await second.fit(data, { batchSize: 8, verbose: 0 });
+      expect(second.model.getWeights()).toEqual(before);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('training stops between two batches when it is aborted', async () => {

@@ -60,12 +60,21 @@ export async function createTrainer(model: Model, options: TrainerOptions): Prom
     });
   }
   const optimizer = toOptimizer(options.optimizer ?? 'adam');
+  const update = { ...optimizer.options, ...updateOptions(options) };
+  requireCount(update.gradientAccumulationSteps ?? 1);
   return new Trainer(options.backend, {
     model,
     objectives: resolveObjectives(model, options),
-    optimizer: { ...optimizer, options: { ...optimizer.options, ...updateOptions(options) } },
+    optimizer: { ...optimizer, options: update },
     extensions: options.extensions ?? [],
     seed: options.seed ?? 0,
+  });
+}
+
+function requireCount(steps: number): void {
+  if (Number.isInteger(steps) && steps >= 1) return;
+  throw new ModelwrightError('invalid-argument', `gradientAccumulationSteps is ${steps}; an integer ≥ 1 is expected`, {
+    given: steps,
   });
 }
 
@@ -79,7 +88,6 @@ function updateOptions(options: UpdateOptions): UpdateOptions {
 export class Trainer {
   readonly #session: TrainingSession;
   #epochsTrained = 0;
-  #history: History = new History();
 
   constructor(backend: Backend, recipe: TrainingSession['recipe']) {
     this.#session = new TrainingSession(backend, recipe);
@@ -139,13 +147,14 @@ export class Trainer {
       },
       checkpoint,
     );
-    this.#history = run.history;
-    try {
-      return await run.run();
-    } finally {
-      this.#epochsTrained += run.epoch;
-      await this.sync();
-    }
+    const history = await run.run().catch(async (error: unknown) => {
+      // What went wrong matters more than whether the weights so far can still be had.
+      await this.sync().catch(() => undefined);
+      throw error;
+    });
+    this.#epochsTrained += run.epoch;
+    await this.sync();
+    return history;
   }
 
   /**
@@ -259,7 +268,6 @@ export class Trainer {
     await this.#session.writeState(programState(checkpoint), notes.step);
     this.#session.fixedLearningRate = notes.learningRate ?? undefined;
     this.#epochsTrained = notes.earlierEpochs;
-    this.#history = History.fromJSON(notes.history);
   }
 
   async #write(path: string, { batchSize }: FitOptions, run: FitRun | undefined): Promise<void> {
@@ -279,7 +287,7 @@ export class Trainer {
         batchSize: batchSize ?? null,
         learningRate: fixedLearningRate ?? null,
         running,
-        history: this.#history.toJSON(),
+        history: (run?.history ?? new History()).toJSON(),
         callbacks: callbacks.notes,
       },
       tensors: { ...(await this.#session.readState()), ...callbacks.tensors },

@@ -54,6 +54,12 @@ test.each([
     /no optimizer 'Adam'; there are: sgd, adam/,
   ],
   [
+    'half an accumulation step',
+    () => trainer({ gradientAccumulationSteps: 0.5 }),
+    'invalid-argument',
+    /gradientAccumulationSteps is 0.5; an integer ≥ 1 is expected/,
+  ],
+  [
     'an unknown output',
     () => trainer({ loss: { logits: 'mse' } }),
     'invalid-argument',
