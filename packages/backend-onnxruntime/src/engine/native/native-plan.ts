@@ -2,7 +2,7 @@ import { ModelwrightError, type Tensor } from '@modelwright/core';
 import type { EngineRunOptions, EngineValue, RunPlan } from '../engine.js';
 import { NativeValue } from './native-value.js';
 import type { OrtApi } from './ort-api.js';
-import { type EventLoopTurns, RunPace } from './pace.js';
+import { type EventLoopTurns, inputElementsOf, RunPace } from './pace.js';
 import { readValue } from './read-value.js';
 import type { ThreadSlots } from './thread-slots.js';
 
@@ -47,8 +47,9 @@ export class NativePlan implements RunPlan {
     outputs: readonly (EngineValue | null)[],
     options: EngineRunOptions = {},
   ): Promise<Tensor[]> {
-    const isNow = options.signal === undefined && this.#pace.isShort() && this.#context.turns.isFresh();
-    if (!isNow) return this.#context.track(() => this.#runAside(inputs, outputs, options));
+    const isShort = options.signal === undefined && this.#pace.isShort(inputElementsOf(inputs));
+    if (!isShort || !this.#context.turns.isFresh())
+      return this.#context.track(() => this.#runAside(inputs, outputs, options));
     try {
       return Promise.resolve(this.#runNow(inputs, outputs));
     } catch (error) {
@@ -70,7 +71,7 @@ export class NativePlan implements RunPlan {
       api.check(
         api.functions.Run(session, null, names, frame.inputs, inputCount, outputNames, outputs.length, frame.outputs),
       );
-      this.#pace.record(performance.now() - start);
+      this.#pace.record(inputElementsOf(inputs), performance.now() - start);
       return this.#collect(frame, outputs);
     } finally {
       this.#frames.push(frame);
@@ -88,7 +89,7 @@ export class NativePlan implements RunPlan {
     const frame = this.#frames.pop() ?? this.#createFrame();
     try {
       this.#fill(frame, inputs, outputs);
-      await this.#execute(frame, signal);
+      await this.#execute(frame, inputElementsOf(inputs), signal);
       return this.#collect(frame, outputs);
     } finally {
       for (const value of values) value.release();
@@ -110,19 +111,19 @@ export class NativePlan implements RunPlan {
     for (const value of outputs) frame.pointers[index++] = value === null ? 0n : toNative(value).handle;
   }
 
-  async #execute(frame: Frame, signal: AbortSignal | undefined): Promise<void> {
+  async #execute(frame: Frame, inputElements: number, signal: AbortSignal | undefined): Promise<void> {
     const { turns, threads, api } = this.#context;
-    if (signal === undefined && this.#pace.isShort()) {
+    if (signal === undefined && this.#pace.isShort(inputElements)) {
       await turns.yield();
       const start = performance.now();
       api.call('Run', ...this.#parameters(frame, null));
-      this.#pace.record(performance.now() - start);
+      this.#pace.record(inputElements, performance.now() - start);
       return;
     }
     await threads.use(async () => {
       const start = performance.now();
       await this.#executeAside(frame, signal);
-      this.#pace.record(performance.now() - start);
+      this.#pace.record(inputElements, performance.now() - start);
     });
     turns.mark();
   }

@@ -1,5 +1,11 @@
+import type { EngineValue } from '../engine.js';
+
 /** Runs shorter than this are not worth a change of threads, which costs 0.05–0.2 ms, and hold the event loop no longer than other code does. */
-const shortRunMilliseconds = 1.5;
+const shortRunMilliseconds = 2.5;
+/** A run this long is no hiccup of a busy machine. */
+const longRunMilliseconds = 10;
+/** Sizes of input whose pace is remembered. */
+const mostSizes = 64;
 /** The event loop gets a turn at least this often while short runs follow each other. */
 const turnMilliseconds = 4;
 
@@ -24,17 +30,26 @@ export class EventLoopTurns {
   }
 }
 
-/** Remembers how long the runs of one plan take, to decide whether they are run on the spot or on another thread. */
+/** Remembers how long runs of one plan take, by size of input, to decide whether they are run on the spot or on another thread. */
 export class RunPace {
-  #typicalMilliseconds = Number.POSITIVE_INFINITY;
+  readonly #typical = new Map<number, number>();
 
-  isShort(): boolean {
-    return this.#typicalMilliseconds < shortRunMilliseconds;
+  isShort(inputElements: number): boolean {
+    return (this.#typical.get(inputElements) ?? Number.POSITIVE_INFINITY) < shortRunMilliseconds;
   }
 
-  record(milliseconds: number): void {
-    const previous = this.#typicalMilliseconds;
-    // A slow first run (memory, caches) must not count for long; a sudden long one counts at once.
-    this.#typicalMilliseconds = Number.isFinite(previous) ? 0.6 * previous + 0.4 * milliseconds : milliseconds;
+  /** Keeps to the fastest of late, since slower ones are mostly held up by others; a truly long one counts at once. */
+  record(inputElements: number, milliseconds: number): void {
+    const previous = this.#typical.get(inputElements) ?? milliseconds;
+    if (this.#typical.size >= mostSizes) this.#typical.clear();
+    const isLong = milliseconds > longRunMilliseconds;
+    this.#typical.set(inputElements, isLong ? milliseconds : Math.min(1.1 * previous, milliseconds));
   }
+}
+
+/** @returns elements of all inputs together. */
+export function inputElementsOf(inputs: readonly EngineValue[]): number {
+  let sum = 0;
+  for (const { tensor } of inputs) sum += tensor.data.length;
+  return sum;
 }
