@@ -5,7 +5,7 @@
  * any install script, and runs there the first example of each README.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstExample } from './structure/readme-example.mjs';
@@ -94,7 +94,7 @@ function modelwright(project, args) {
 }
 
 function runExample(project, name, readme) {
-  const example = firstExample(readFileSync(readme, 'utf8'));
+  const example = existsSync(readme) ? firstExample(readFileSync(readme, 'utf8')) : undefined;
   if (example === undefined) return report(`${name}: README has an example`, { status: 1, output: 'none found' });
   const file = `example-${name.replace(/\W+/g, '-')}.mjs`;
   writeFileSync(join(project, file), example);
