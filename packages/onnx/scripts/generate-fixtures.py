@@ -206,3 +206,7 @@ result = onnxruntime.InferenceSession(f'{folder}/external.onnx', providers=['CPU
 with open(f'{folder}/external.json', 'w') as file:
     json.dump({'inputs': {'x': dump(x)}, 'outputs': {'y': dump(result)}}, file)
     file.write('\n')
+
+# Group-wise scale and bias.
+one('groupnorm-18', 'GroupNormalization', [2, 6, 3, 3], [2, 6, 3, 3], 18, inputs=('x', 'scale', 'bias'), num_groups=3, epsilon=1e-3,
+    initializers=[('scale', weights(3)), ('bias', weights(3))])

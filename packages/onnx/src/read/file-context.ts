@@ -72,7 +72,9 @@ export function located<T>(where: string, details: ErrorDetails, work: () => T):
 /** The error with `where` in front of its message, typed in any case. */
 export function locate(error: unknown, where: string, details: ErrorDetails): ModelwrightError {
   if (isModelwrightError(error)) {
-    if (error.message.startsWith(where)) return error;
+    // It names the node already.
+    const isNamed = details.layer !== undefined && error.details.layer === details.layer;
+    if (isNamed || error.message.startsWith(where)) return error;
     return new ModelwrightError(error.code, `${where}: ${error.message}`, { ...details, ...error.details });
   }
   return new ModelwrightError('invalid-model', `${where}: ${(error as Error)?.message}`, { ...details, cause: error });
