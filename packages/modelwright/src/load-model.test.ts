@@ -1,8 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPredictor, createReferenceBackend, type Tensor, toNumbers, zeros } from '@modelwright/core';
+import { createPredictor, createReferenceBackend, type Model, Tensor, toNumbers, zeros } from '@modelwright/core';
 import { conv2d, dense, flatten, maxPooling2d, sequential } from '@modelwright/models';
+import { createTrainer } from '@modelwright/training';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadBackend } from './backend/load-backend.js';
 import { loadModel, saveModel } from './load-model.js';
@@ -46,6 +47,22 @@ describe.each(['onnxruntime', 'reference'])('a saved model on %s', (name) => {
     );
     await predictor.dispose();
   });
+});
+
+test('the file holds no layout changes that undo each other; a model that reads it trains on', async () => {
+  const file = join(folder, 'layout.onnx');
+  await saveModel(model, file);
+  const { model: reloaded } = await loadModel(file, { backend: 'reference' });
+  const transposes = (given: Model): number => given.graph.nodes.filter(({ op }) => op === 'Transpose').length;
+  expect(transposes(reloaded)).toBeLessThan(transposes(model));
+  const backend = await loadBackend('reference');
+  const trainer = await createTrainer(reloaded, { backend, optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+  const before = reloaded.getWeights();
+  await trainer.fit(
+    { x: new Tensor('float32', [2, 8, 8, 1], image), y: [0, 2] },
+    { epochs: 1, batchSize: 2, verbose: 0 },
+  );
+  for (const [name, weight] of Object.entries(before)) expect(trainer.model.getWeights()[name]).not.toEqual(weight);
 });
 
 test('a backend that was passed in outlives the predictor', async () => {
