@@ -2,7 +2,7 @@
  * Modelwright beside its peers. Every measurement is a process of its own, and rounds interleave the peers, so that what
  * the machine does meanwhile meets all of them alike. Read the ratios, not the milliseconds.
  *
- * usage: main [--networks mlp,cnn,deep,wide] [--modes train,predict1,predict64] [--peers modelwright,torch]
+ * usage: main [--networks mlp,cnn,deep,wide] [--modes train,predict1,predict64,ticks] [--peers modelwright,torch]
  *             [--rounds 3] [--scale 1] [--out results.local.json]
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -32,6 +32,7 @@ interface Row {
   readonly peer: string;
   readonly medianMilliseconds: number;
   readonly p10Milliseconds: number;
+  readonly maxMilliseconds: number;
   /** Its median over Modelwright's: above 1, Modelwright is faster. */
   ratio: number;
   readonly rounds: readonly number[];
@@ -74,6 +75,7 @@ function rowOf(key: Pick<Row, 'network' | 'mode' | 'peer'>, rounds: readonly (re
     ...key,
     medianMilliseconds: quantile(medians, 0.5),
     p10Milliseconds: quantile(rounds.flat(), 0.1),
+    maxMilliseconds: quantile(rounds.flat(), 1),
     ratio: 1,
     rounds: medians,
   };

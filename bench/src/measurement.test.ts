@@ -27,7 +27,15 @@ test('peers take part in networks that there are', () => {
 });
 
 test('the table has a column for each fact and a line for each row', () => {
-  const row = { network: 'mlp', mode: 'train', peer: 'torch', medianMilliseconds: 1.234, p10Milliseconds: 1, ratio: 2 };
+  const row = {
+    network: 'mlp',
+    mode: 'train',
+    peer: 'torch',
+    medianMilliseconds: 1.234,
+    p10Milliseconds: 1,
+    maxMilliseconds: 9,
+    ratio: 2,
+  };
   const lines = formatTable([row, row]).split('\n');
   expect(lines).toHaveLength(4);
   expect(lines[2]).toContain('| 1.23 ');

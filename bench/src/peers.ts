@@ -29,14 +29,14 @@ const tfjs = { modes: ['train'], command: script('tfjs') } as const;
 
 /** Everyone who can take part. */
 export const peers: readonly Peer[] = [
-  { name: 'modelwright', modes: ['train', 'predict1', 'predict64'], command: script('modelwright') },
+  { name: 'modelwright', modes: ['train', 'predict1', 'predict64', 'ticks'], command: script('modelwright') },
   { name: 'program by hand', modes: ['train'], command: script('program') },
   { name: 'graph by hand', modes: ['train'], networks: ['mlp', 'wide'], command: script('by-hand') },
   { name: 'onnxruntime-node', modes: ['predict1', 'predict64'], command: script('onnxruntime') },
   { name: 'torch', ...torch },
   { name: 'torch, passive waiting', ...torch, environment: { OMP_WAIT_POLICY: 'passive' } },
   { name: 'torch, one BLAS thread', ...torch, environment: { OPENBLAS_NUM_THREADS: '1' } },
-  { name: 'tfjs wasm', ...tfjs, networks: ['mlp', 'cnn'], environment: { TFJS_BACKEND: 'wasm' }, share: 0.1 },
+  { name: 'tfjs wasm', ...tfjs, networks: ['mlp'], environment: { TFJS_BACKEND: 'wasm' }, share: 0.1 },
   { name: 'tfjs cpu', ...tfjs, networks: ['mlp', 'cnn'], environment: { TFJS_BACKEND: 'cpu' }, share: 0.05 },
 ];
 

@@ -4,20 +4,22 @@ interface Line {
   readonly peer: string;
   readonly medianMilliseconds: number;
   readonly p10Milliseconds: number;
+  readonly maxMilliseconds: number;
   readonly ratio: number;
 }
 
 /** The rows as a Markdown table. */
 export function formatTable(rows: readonly Line[]): string {
-  const cells = rows.map(({ network, mode, peer, medianMilliseconds, p10Milliseconds, ratio }) => [
-    mode,
-    network,
-    peer,
-    medianMilliseconds.toFixed(2),
-    p10Milliseconds.toFixed(2),
-    `${ratio.toFixed(2)}×`,
+  const cells = rows.map((row) => [
+    row.mode,
+    row.network,
+    row.peer,
+    row.medianMilliseconds.toFixed(2),
+    row.p10Milliseconds.toFixed(2),
+    row.maxMilliseconds.toFixed(2),
+    `${row.ratio.toFixed(2)}×`,
   ]);
-  const table = [['mode', 'network', 'peer', 'median ms', 'p10 ms', 'over Modelwright'], ...cells];
+  const table = [['mode', 'network', 'peer', 'median ms', 'p10 ms', 'max ms', 'over Modelwright'], ...cells];
   const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
