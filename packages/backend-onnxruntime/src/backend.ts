@@ -23,6 +23,11 @@ export interface OnnxRuntimeBackendOptions {
   readonly device?: string;
   /** How the runtime is reached. Default `'auto'`: its C API where koffi is installed, else its JS API. */
   readonly engine?: EngineKind;
+  /**
+   * Runs the `'binding'` engine in a worker thread, since its runs block the event loop; inputs, outputs and state are then copied on their way.
+   * Default false.
+   */
+  readonly worker?: boolean;
   /** Threads a single op may use. Default: one a core. */
   readonly threads?: number;
   /**
@@ -56,7 +61,7 @@ export async function createBackend(options: OnnxRuntimeBackendOptions = {}): Pr
       given: device,
       allowed: ['cpu'],
     });
-  return new OrtBackend(await createEngine(options.engine), options);
+  return new OrtBackend(await createEngine(options.engine, { worker: options.worker ?? false }), options);
 }
 
 class OrtBackend implements OnnxRuntimeBackend {

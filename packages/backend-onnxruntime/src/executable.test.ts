@@ -130,121 +130,124 @@ function dropping(): Program {
   return { graph: builder.build(), state: [{ name: 'counter', input: 'counter', output: 'counter.next', initial }] };
 }
 
-describe.each(['native', 'binding'] as const)('executables on the %s engine', (engine) => {
-  const opened = createBackend({ engine });
-  const reference = createReferenceBackend();
-  afterAll(async () => (await opened).dispose());
-  const compile = async (program: Program): Promise<Executable> => (await opened).compile(program, { debug: true });
+describe.each([{ engine: 'native' }, { engine: 'binding' }, { engine: 'binding', worker: true }] as const)(
+  'executables with %j',
+  (options) => {
+    const opened = createBackend(options);
+    const reference = createReferenceBackend();
+    afterAll(async () => (await opened).dispose());
+    const compile = async (program: Program): Promise<Executable> => (await opened).compile(program, { debug: true });
 
-  async function expectTrace(program: Program, inputs: readonly TensorMap[]): Promise<void> {
-    const [given, wanted] = [await compile(program), await reference.compile(program)];
-    for (const each of inputs) {
-      const [actual, expected] = [await given.run(each), await wanted.run(each)];
+    async function expectTrace(program: Program, inputs: readonly TensorMap[]): Promise<void> {
+      const [given, wanted] = [await compile(program), await reference.compile(program)];
+      for (const each of inputs) {
+        const [actual, expected] = [await given.run(each), await wanted.run(each)];
+        for (const [name, { data }] of Object.entries(expected))
+          Array.from(data as Float32Array).forEach((value, index) => {
+            expect(Number(actual[name]?.data[index]), name).toBeCloseTo(value, 5);
+          });
+      }
+      const [actual, expected] = [await given.readState(), await wanted.readState()];
       for (const [name, { data }] of Object.entries(expected))
         Array.from(data as Float32Array).forEach((value, index) => {
-          expect(Number(actual[name]?.data[index]), name).toBeCloseTo(value, 5);
+          expect(Number(actual[name]?.data[index]), name).toBeCloseTo(Number(value), 5);
         });
     }
-    const [actual, expected] = [await given.readState(), await wanted.readState()];
-    for (const [name, { data }] of Object.entries(expected))
-      Array.from(data as Float32Array).forEach((value, index) => {
-        expect(Number(actual[name]?.data[index]), name).toBeCloseTo(Number(value), 5);
-      });
-  }
 
-  it('runs batches of any size, also at the same time, and hands through inputs and constants', async () => {
-    const executable = await compile(doubling());
-    const inputs = [1, 4, 2].map((batch) => ({ x: random([batch, 3], batch) }));
-    const results = await Promise.all(inputs.map((each) => executable.run(each)));
-    results.forEach(({ y, same, literal }, index) => {
-      const x = inputs[index]?.x as Tensor;
-      expect(y).toEqual(
-        new Tensor(
-          'float32',
-          x.shape,
-          (x.data as Float32Array).map((value) => value * 2),
-        ),
-      );
-      expect(same).toEqual(x);
-      expect(same?.data).not.toBe(x.data);
-      expect(literal?.data).toEqual(Float32Array.of(5, 6));
+    it('runs batches of any size, also at the same time, and hands through inputs and constants', async () => {
+      const executable = await compile(doubling());
+      const inputs = [1, 4, 2].map((batch) => ({ x: random([batch, 3], batch) }));
+      const results = await Promise.all(inputs.map((each) => executable.run(each)));
+      results.forEach(({ y, same, literal }, index) => {
+        const x = inputs[index]?.x as Tensor;
+        expect(y).toEqual(
+          new Tensor(
+            'float32',
+            x.shape,
+            (x.data as Float32Array).map((value) => value * 2),
+          ),
+        );
+        expect(same).toEqual(x);
+        expect(same?.data).not.toBe(x.data);
+        expect(literal?.data).toEqual(Float32Array.of(5, 6));
+      });
+      expect(Object.keys(await executable.run({ x: random([1, 3], 1) }, { outputs: ['y'] }))).toEqual(['y']);
     });
-    expect(Object.keys(await executable.run({ x: random([1, 3], 1) }, { outputs: ['y'] }))).toEqual(['y']);
-  });
 
-  it('carries state that the runtime, the host and the caller write', async () => {
-    await expectTrace(
-      accumulating(),
-      [1, 2, 3].map((seed) => ({ x: random([2, 2], seed) })),
-    );
-  });
+    it('carries state that the runtime, the host and the caller write', async () => {
+      await expectTrace(
+        accumulating(),
+        [1, 2, 3].map((seed) => ({ x: random([2, 2], seed) })),
+      );
+    });
 
-  it('compiles updates with masks, clipping and exchanged slots', async () => {
-    const inputs = [1, 2, 3].map((seed) => ({ gradient: random([3, 5], seed + 40, seed), scale: tensor(0.5) }));
-    await expectTrace(updating(), inputs);
-  });
+    it('compiles updates with masks, clipping and exchanged slots', async () => {
+      const inputs = [1, 2, 3].map((seed) => ({ gradient: random([3, 5], seed + 40, seed), scale: tensor(0.5) }));
+      await expectTrace(updating(), inputs);
+    });
 
-  it('makes the random numbers of the reference, bit for bit, over the 32-bit border of the counter', async () => {
-    const [given, wanted] = [await compile(dropping()), await reference.compile(dropping())];
-    for (let step = 0; step < 12; step++) {
-      const inputs = { x: random([3, 7], step) };
-      expect((await given.run(inputs))['uniform']).toEqual((await wanted.run(inputs))['uniform']);
-    }
-  });
+    it('makes the random numbers of the reference, bit for bit, over the 32-bit border of the counter', async () => {
+      const [given, wanted] = [await compile(dropping()), await reference.compile(dropping())];
+      for (let step = 0; step < 12; step++) {
+        const inputs = { x: random([3, 7], step) };
+        expect((await given.run(inputs))['uniform']).toEqual((await wanted.run(inputs))['uniform']);
+      }
+    });
 
-  it('queues runs that carry state in the order of their calls', async () => {
-    const [at_once, one_by_one] = [await compile(accumulating()), await compile(accumulating())];
-    const inputs = [1, 2, 3, 4, 5].map((seed) => ({ x: random([2, 2], seed) }));
-    await Promise.all(inputs.map((each) => at_once.run(each)));
-    await one_by_one.runMany(inputs);
-    expect(await at_once.readState()).toEqual(await one_by_one.readState());
-    expect((await at_once.run(inputs[0] as TensorMap, { outputs: ['count.next'] }))['count.next']?.data[0]).toBe(6n);
-  });
+    it('queues runs that carry state in the order of their calls', async () => {
+      const [at_once, one_by_one] = [await compile(accumulating()), await compile(accumulating())];
+      const inputs = [1, 2, 3, 4, 5].map((seed) => ({ x: random([2, 2], seed) }));
+      await Promise.all(inputs.map((each) => at_once.run(each)));
+      await one_by_one.runMany(inputs);
+      expect(await at_once.readState()).toEqual(await one_by_one.readState());
+      expect((await at_once.run(inputs[0] as TensorMap, { outputs: ['count.next'] }))['count.next']?.data[0]).toBe(6n);
+    });
 
-  it('reads and writes state as copies', async () => {
-    const executable = await compile(accumulating());
-    const { sum } = await executable.readState(['sum']);
-    (sum as Tensor<'float32'>).data.fill(100);
-    expect((await executable.readState(['sum']))['sum']?.data[0]).toBe(0);
-    await executable.writeState({ count: tensor(41n) });
-    await executable.run({ x: random([2, 2], 1) });
-    expect((await executable.readState())['count']?.data[0]).toBe(42n);
-    expect(await codeOf(executable.writeState({ count: tensor(1n), sum: tensor([1]) }))).toBe('shape-mismatch');
-    expect(await codeOf(executable.readState(['missing']))).toBe('invalid-argument');
-    expect((await executable.readState())['count']?.data[0]).toBe(42n);
-  });
+    it('reads and writes state as copies', async () => {
+      const executable = await compile(accumulating());
+      const { sum } = await executable.readState(['sum']);
+      (sum as Tensor<'float32'>).data.fill(100);
+      expect((await executable.readState(['sum']))['sum']?.data[0]).toBe(0);
+      await executable.writeState({ count: tensor(41n) });
+      await executable.run({ x: random([2, 2], 1) });
+      expect((await executable.readState())['count']?.data[0]).toBe(42n);
+      expect(await codeOf(executable.writeState({ count: tensor(1n), sum: tensor([1]) }))).toBe('shape-mismatch');
+      expect(await codeOf(executable.readState(['missing']))).toBe('invalid-argument');
+      expect((await executable.readState())['count']?.data[0]).toBe(42n);
+    });
 
-  it('shares one state between batch sizes', async () => {
-    const [large, small] = [
-      { widths: [6, 8, 2], batch: 16 },
-      { widths: [6, 8, 2], batch: 3 },
-    ];
-    const first = await compile(mlpProgram(large));
-    const second = await (await opened).compile(mlpProgram(small), { shareState: first });
-    const [wanted, other] = [await reference.compile(mlpProgram(large)), mlpProgram(small)];
-    const wantedSecond = await reference.compile(other, { shareState: wanted });
-    for (let step = 0; step < 3; step++) {
-      for (const executable of [first, wanted]) await executable.run(mlpInputs(large, step));
-      for (const executable of [second, wantedSecond]) await executable.run(mlpInputs(small, step));
-    }
-    const [actual, expected] = [await second.readState(), await wanted.readState()];
-    expect(Object.keys(actual)).toEqual(Object.keys(expected));
-    for (const [name, { data }] of Object.entries(expected))
-      Array.from(data as Float32Array).forEach((value, index) => {
-        expect(Number(actual[name]?.data[index]), name).toBeCloseTo(Number(value), 4);
-      });
-    await first.dispose();
-    await second.run(mlpInputs(small, 9));
-  });
+    it('shares one state between batch sizes', async () => {
+      const [large, small] = [
+        { widths: [6, 8, 2], batch: 16 },
+        { widths: [6, 8, 2], batch: 3 },
+      ];
+      const first = await compile(mlpProgram(large));
+      const second = await (await opened).compile(mlpProgram(small), { shareState: first });
+      const [wanted, other] = [await reference.compile(mlpProgram(large)), mlpProgram(small)];
+      const wantedSecond = await reference.compile(other, { shareState: wanted });
+      for (let step = 0; step < 3; step++) {
+        for (const executable of [first, wanted]) await executable.run(mlpInputs(large, step));
+        for (const executable of [second, wantedSecond]) await executable.run(mlpInputs(small, step));
+      }
+      const [actual, expected] = [await second.readState(), await wanted.readState()];
+      expect(Object.keys(actual)).toEqual(Object.keys(expected));
+      for (const [name, { data }] of Object.entries(expected))
+        Array.from(data as Float32Array).forEach((value, index) => {
+          expect(Number(actual[name]?.data[index]), name).toBeCloseTo(Number(value), 4);
+        });
+      await first.dispose();
+      await second.run(mlpInputs(small, 9));
+    });
 
-  it('refuses wrong inputs, aborted runs and use after disposal', async () => {
-    const executable = await compile(doubling());
-    expect(await codeOf(executable.run({}))).toBe('invalid-argument');
-    expect(await codeOf(executable.run({ x: random([2, 4], 1) }))).toBe('shape-mismatch');
-    expect(await codeOf(executable.run({ x: tensor([[1, 2, 3]], { dtype: 'int32' }) }))).toBe('dtype-mismatch');
-    expect(await codeOf(executable.run({ x: random([2, 3], 1) }, { signal: AbortSignal.abort() }))).toBe('aborted');
-    await executable.dispose();
-    await executable.dispose();
-    expect(await codeOf(executable.run({ x: random([2, 3], 1) }))).toBe('resource-disposed');
-  });
-});
+    it('refuses wrong inputs, aborted runs and use after disposal', async () => {
+      const executable = await compile(doubling());
+      expect(await codeOf(executable.run({}))).toBe('invalid-argument');
+      expect(await codeOf(executable.run({ x: random([2, 4], 1) }))).toBe('shape-mismatch');
+      expect(await codeOf(executable.run({ x: tensor([[1, 2, 3]], { dtype: 'int32' }) }))).toBe('dtype-mismatch');
+      expect(await codeOf(executable.run({ x: random([2, 3], 1) }, { signal: AbortSignal.abort() }))).toBe('aborted');
+      await executable.dispose();
+      await executable.dispose();
+      expect(await codeOf(executable.run({ x: random([2, 3], 1) }))).toBe('resource-disposed');
+    });
+  },
+);

@@ -35,6 +35,7 @@ export const knownLimits: { readonly [id: string]: string } = {
   'reduction/ArgMin/NaN': ordersNaN,
   'reduction/TopK/NaN': ordersNaN,
   'linear-algebra/Einsum/...ij,...jk->...ik [2,1,3,2][3,2,2]': 'an ellipsis does not broadcast',
+  'pooling/MaxPool/negative infinity': 'the maximum of infinities below zero is the lowest finite number',
   'pooling/MaxUnpool/output shape': 'places count in the pooled shape, not in the output shape',
   'normalization/LRN/[1,6,3] size 4': 'an even size is refused',
   'normalization/LRN/[2,3] size 5': onlyImages,

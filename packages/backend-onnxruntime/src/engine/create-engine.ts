@@ -1,5 +1,5 @@
 import { isModelwrightError } from '@modelwright/core';
-import { createBindingEngine } from './binding/binding-engine.js';
+import { type BindingEngineOptions, createBindingEngine } from './binding/binding-engine.js';
 import type { Engine } from './engine.js';
 import { createNativeEngine } from './native/native-engine.js';
 
@@ -11,12 +11,12 @@ export type EngineKind = 'auto' | 'native' | 'binding';
  *
  * @throws ModelwrightError `backend-unavailable` saying what to install.
  */
-export async function createEngine(kind: EngineKind = 'auto'): Promise<Engine> {
-  if (kind === 'binding') return createBindingEngine();
+export async function createEngine(kind: EngineKind = 'auto', options: BindingEngineOptions = {}): Promise<Engine> {
+  if (kind === 'binding') return createBindingEngine(options);
   try {
     return await createNativeEngine();
   } catch (error) {
     if (kind === 'native' || !isModelwrightError(error, 'backend-unavailable')) throw error;
-    return createBindingEngine();
+    return createBindingEngine(options);
   }
 }

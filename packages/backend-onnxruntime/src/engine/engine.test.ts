@@ -25,8 +25,12 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-describe.each(['native', 'binding'] as const)('the %s engine', (kind) => {
-  const opened = createEngine(kind);
+describe.each([
+  ['native', false],
+  ['binding', false],
+  ['binding', true],
+] as const)('the %s engine, in a worker: %s', (kind, worker) => {
+  const opened = createEngine(kind, { worker });
   afterAll(async () => (await opened).dispose());
 
   const value = async (tensor: Tensor): Promise<EngineValue> => (await opened).createValue(tensor);

@@ -3,6 +3,13 @@ import type { Engine, EngineValue, Session, SessionOptions } from '../engine.js'
 import { toRuntimeError } from '../native/ort-api.js';
 import { type BindingApi, importBinding } from './binding-api.js';
 import { BindingSession, BindingValue } from './binding-session.js';
+import { openWorkerBinding } from './worker-binding.js';
+
+/** Options of {@link createBindingEngine}. */
+export interface BindingEngineOptions {
+  /** Runs in a thread of its own, which leaves the event loop free and copies inputs and outputs. Default false. */
+  readonly worker?: boolean;
+}
 
 /**
  * Reaches ONNX Runtime through the stock JS API of `onnxruntime-node`. Its `run` blocks the event loop and copies each output once
@@ -10,18 +17,22 @@ import { BindingSession, BindingValue } from './binding-session.js';
  *
  * @throws ModelwrightError `backend-unavailable` when `onnxruntime-node` is not installed.
  */
-export async function createBindingEngine(): Promise<Engine> {
-  return new BindingEngine(await importBinding());
+export async function createBindingEngine(options: BindingEngineOptions = {}): Promise<Engine> {
+  if (!options.worker) return new BindingEngine(await importBinding());
+  const remote = await openWorkerBinding();
+  return new BindingEngine(remote, () => remote.close());
 }
 
 class BindingEngine implements Engine {
   readonly kind = 'binding';
   readonly version: string;
   readonly #api: BindingApi;
+  readonly #close: (() => Promise<void>) | undefined;
   readonly #sessions = new Set<Session>();
 
-  constructor(api: BindingApi) {
+  constructor(api: BindingApi, close?: () => Promise<void>) {
     this.#api = api;
+    this.#close = close;
     this.version = api.env.versions?.node ?? api.env.versions?.common ?? 'unknown';
   }
 
@@ -42,6 +53,7 @@ class BindingEngine implements Engine {
 
   async dispose(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.dispose()));
+    await this.#close?.();
   }
 }
 
