@@ -65,7 +65,7 @@ export function copyNode(
 ): readonly Value[] {
   const inputTypes = scanBodyTypes(node, inputs);
   const attributes = mapSubgraphs(node.attributes, (graph) =>
-    copySubgraph(builder, graph, { resolve, inputTypes, ...options }),
+    copySubgraph(builder, graph, { ...options, resolve, inputTypes }),
   );
   const keepNames = options.keepNames ?? true;
   const names = keepNames
