@@ -17,7 +17,7 @@ import { namesReadBy, sortNodes } from './sort-nodes.js';
 import type { SourceGraph } from './source-node.js';
 import { sourceNodes } from './source-nodes.js';
 import { ValueScope } from './value-scope.js';
-import { type DeclaredType, declaredType } from './value-types.js';
+import { type DeclarationContext, type DeclaredType, declaredType } from './value-types.js';
 
 /** Types of inputs that the file itself leaves open. */
 export interface InputTypes {
@@ -35,12 +35,14 @@ export class GraphImporter {
   readonly #proto: GraphProto;
   readonly #names: NameScope;
   readonly #declared: ReadonlyMap<string, ValueInfoProto>;
+  readonly #isSubgraph: boolean;
   #usedNames: ReadonlySet<string> | undefined;
 
   constructor(file: FileContext, builder: GraphBuilder, source: SourceGraph, outer?: ValueScope) {
     this.file = file;
     this.builder = builder;
     this.values = new ValueScope(outer);
+    this.#isSubgraph = outer !== undefined;
     this.#proto = source.proto;
     this.#names = source.names;
     const infos = [...source.proto.valueInfo, ...source.proto.output];
@@ -83,7 +85,7 @@ export class GraphImporter {
   /** What the file declares of a value, if it does. */
   declaredTypeOf(name: string): DeclaredType | undefined {
     const info = this.#declared.get(name);
-    return info === undefined ? undefined : declaredType(info, `value '${name}'`, this.builder, this.file.limits);
+    return info === undefined ? undefined : declaredType(info, `value '${name}'`, this.#declarations());
   }
 
   /** Whether a node of this graph, or the graph itself as an output, reads the value. */
@@ -124,7 +126,7 @@ export class GraphImporter {
 
   #inputType(info: ValueInfoProto, given: Shape | undefined, known: ValueType | undefined): ValueType {
     const what = `input '${info.name}'`;
-    const declared = declaredType(info, what, this.builder, this.file.limits);
+    const declared = declaredType(info, what, this.#declarations(info.name));
     const dtype = declared?.dtype ?? known?.dtype;
     const shape = given ?? declared?.shape ?? known?.shape;
     if (dtype === undefined)
@@ -136,10 +138,17 @@ export class GraphImporter {
     });
   }
 
+  /** @param input - Name of the input of the whole model that is declared: its open extents are named after it. */
+  #declarations(input?: string): DeclarationContext {
+    const { limits } = this.file;
+    const isNamed = input !== undefined && !this.#isSubgraph;
+    return { limits, openExtent: (axis) => (isNamed ? `${input}.${axis}` : this.builder.known.fresh('n')) };
+  }
+
   #importOutputs(): void {
     for (const info of this.#proto.output) {
       const value = this.values.get(this.#names.valueName(info.name));
-      const declared = declaredType(info, `output '${info.name}'`, this.builder, this.file.limits);
+      const declared = declaredType(info, `output '${info.name}'`, this.#declarations());
       if (declared !== undefined && declared.dtype !== value.dtype && !isUnknownShape(value.shape)) {
         throw invalidModel(`output '${info.name}' is declared ${declared.dtype}, but its node gives ${value.dtype}`, {
           given: value.dtype,

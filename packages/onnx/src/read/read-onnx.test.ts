@@ -160,6 +160,11 @@ describe('functions', () => {
 });
 
 describe('symbolic shapes', () => {
+  it('are named after the input where the file leaves them open', () => {
+    const graph = readOnnx(modelBytes({ input: [info('image', ['', 3, -1, 'width'])] })).graph;
+    expect(graph.inputs[0]?.shape).toEqual(['image.0', 3, 'image.2', 'width']);
+  });
+
   it('may not grow without bound', () => {
     const open = info('x', ['n']);
     const doubling = Array.from({ length: 60 }, (_, level) =>
