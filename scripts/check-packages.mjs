@@ -25,6 +25,7 @@ try {
   const project = installTogether(packages);
   checkWithoutRuntime(project);
   addRuntime(project);
+  checkTypes(project, packages);
   for (const { name, folder } of packages) runExample(project, name, join(root, folder, 'README.md'));
   runExample(project, 'the root README', join(root, 'README.md'));
   report('modelwright doctor', modelwright(project, ['doctor', '--backend', 'onnxruntime,reference']));
@@ -83,6 +84,20 @@ function checkWithoutRuntime(project) {
 function addRuntime(project) {
   const range = /onnxruntime-node: (\S+)/.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1];
   report('npm install onnxruntime-node', npm(project, ['install', `onnxruntime-node@${range}`]));
+}
+
+/** Every published declaration holds in a strict project that does not skip checking libraries. */
+function checkTypes(project, packages) {
+  const entries = packages.flatMap(({ name, manifest }) =>
+    Object.entries(manifest.exports)
+      .filter(([, entry]) => typeof entry === 'object')
+      .map(([path]) => name + path.slice(1)),
+  );
+  const lines = entries.map((entry, index) => `import * as entry${index} from '${entry}';\nvoid entry${index};`);
+  writeFileSync(join(project, 'types.ts'), lines.join('\n'));
+  const options = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2022'];
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  report('types in a strict project', execute(process.execPath, [tsc, ...options, 'types.ts'], project));
 }
 
 function npm(project, args) {
