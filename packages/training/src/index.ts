@@ -47,6 +47,7 @@ export * from './progress/index.js';
 export * from './schedules/schedule.js';
 export { Arithmetic, type Operand } from './symbolic/arithmetic.js';
 export type { Logs } from './trainer/aggregate.js';
+export { createTrainer, type TrainerOptions } from './trainer/create-trainer.js';
 export type { FitOptions } from './trainer/fit-options.js';
 export type { ObjectiveOptions } from './trainer/objectives.js';
 export type { DataLike } from './trainer/prepare-data.js';

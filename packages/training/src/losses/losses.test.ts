@@ -3,7 +3,7 @@ import { createReferenceBackend, tensor, toNumbers } from '@modelwright/core';
 import { describe, expect, test } from 'vitest';
 import { sgd } from '../optimizers/sgd.js';
 import { weightModel } from '../program/linear-model.cases.js';
-import { createTrainer } from '../trainer/trainer.js';
+import { createTrainer } from '../trainer/create-trainer.js';
 import * as classification from './classification.js';
 import type { Loss } from './loss.js';
 import { toLoss } from './loss-by-name.js';

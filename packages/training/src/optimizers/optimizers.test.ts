@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createReferenceBackend, tensor, toNumbers } from '@modelwright/core';
 import { expect, test } from 'vitest';
 import { linearModel } from '../program/linear-model.cases.js';
-import { createTrainer } from '../trainer/trainer.js';
+import { createTrainer } from '../trainer/create-trainer.js';
 import { adam, adamax, adamW, nadam } from './adam.js';
 import { adadelta, adagrad, lion, rmsprop } from './adaptive.js';
 import type { Optimizer } from './optimizer.js';

@@ -2,7 +2,7 @@ import { createReferenceBackend, type Graph, type TrainingExtension, tensor, toN
 import { batchNormalization, dense, sequential } from '@modelwright/models';
 import { expect, test } from 'vitest';
 import { sgd } from '../optimizers/sgd.js';
-import { createTrainer } from '../trainer/trainer.js';
+import { createTrainer } from '../trainer/create-trainer.js';
 import { linearModel } from './linear-model.cases.js';
 
 const backend = createReferenceBackend();

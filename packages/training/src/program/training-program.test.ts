@@ -11,7 +11,7 @@ import {
 import { expect, test } from 'vitest';
 import { meanSquaredError } from '../losses/regression.js';
 import { sgd } from '../optimizers/sgd.js';
-import { createTrainer } from '../trainer/trainer.js';
+import { createTrainer } from '../trainer/create-trainer.js';
 import { signatureOf } from './batch-signature.js';
 import { linearModel, weightModel } from './linear-model.cases.js';
 import { trainingProgram } from './training-program.js';

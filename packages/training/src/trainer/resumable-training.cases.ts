@@ -4,8 +4,9 @@ import { earlyStopping } from '../callbacks/early-stopping.js';
 import { createRandom, fromArrays } from '../data/index.js';
 import type { History } from '../history/index.js';
 import type { OptimizerName } from '../optimizers/optimizer-by-name.js';
+import { createTrainer } from './create-trainer.js';
 import type { FitOptions } from './fit-options.js';
-import { createTrainer, type Trainer } from './trainer.js';
+import type { Trainer } from './trainer.js';
 
 export interface ResumableTrainingOptions {
   readonly backend?: Backend;

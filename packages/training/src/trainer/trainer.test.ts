@@ -8,7 +8,8 @@ import type { Callback } from '../callbacks/callback.js';
 import { createRandom, fromArrays, fromGenerator } from '../data/index.js';
 import { sgd } from '../optimizers/sgd.js';
 import { linearModel } from '../program/linear-model.cases.js';
-import { createTrainer, type Trainer, type TrainerOptions } from './trainer.js';
+import { createTrainer, type TrainerOptions } from './create-trainer.js';
+import type { Trainer } from './trainer.js';
 
 const backend = createReferenceBackend();
 const random = createRandom(11);

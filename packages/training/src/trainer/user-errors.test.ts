@@ -2,7 +2,8 @@ import { createReferenceBackend, tensor } from '@modelwright/core';
 import { expect, test } from 'vitest';
 import { fromArrays, fromGenerator } from '../data/index.js';
 import { linearModel } from '../program/linear-model.cases.js';
-import { createTrainer, type Trainer, type TrainerOptions } from './trainer.js';
+import { createTrainer, type TrainerOptions } from './create-trainer.js';
+import type { Trainer } from './trainer.js';
 
 const backend = createReferenceBackend();
 const kernel = [
