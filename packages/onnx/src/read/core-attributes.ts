@@ -31,7 +31,7 @@ export function coreAttributes(node: SourceNode, attributes: CoreAttributes, def
 }
 
 function ofKind(node: SourceNode, name: string, value: AttributeValue, kind: AttributeKind): AttributeValue {
-  const given = node.attributeKinds[name];
+  const given = kind === 'string' && typeof value !== 'string' ? 'no text' : node.attributeKinds[name];
   if (given === kind || (kind === 'float' && given === 'int')) return value;
   // An empty list has no kind where the file does not say one.
   if (Array.isArray(value) && value.length === 0 && kind.endsWith('s')) return value;

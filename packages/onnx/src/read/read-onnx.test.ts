@@ -1,6 +1,9 @@
 import { evaluateGraph, isModelwrightError, type ModelwrightError, tensor, toNumbers } from '@modelwright/core';
 import { describe, expect, it } from 'vitest';
 import { type FunctionInit, type GraphInit, info, modelBytes, node } from '../../test/protos.js';
+import { defaultReadLimits } from '../limits.js';
+import { decodeModel } from '../protobuf/decode-model.js';
+import { writeOnnx } from '../write/write-onnx.js';
 import { type ReadOptions, readOnnx } from './read-onnx.js';
 
 function refusal(bytes: Uint8Array, options: ReadOptions = {}): ModelwrightError {
@@ -156,6 +159,32 @@ describe('functions', () => {
     );
     const result = evaluateGraph(readOnnx(bytes).graph, { x: tensor([-1, 1]) });
     expect([...toNumbers(result['y'] ?? tensor(0))]).toEqual([-1, 0]);
+  });
+});
+
+describe('unknown ops', () => {
+  it('keep attributes that are no text, byte by byte', () => {
+    const s = Uint8Array.of(0xff, 0x00, 0xfe);
+    const attribute = [
+      { name: 'blob', type: 3 as const, s },
+      { name: 'blobs', type: 8 as const, strings: [s, new TextEncoder().encode('text')] },
+    ];
+    const bytes = modelBytes({
+      input: [x],
+      node: [node('Custom', ['x'], ['y'], { domain: 'mine', attribute })],
+      output: [y],
+    });
+    const again = decodeModel(writeOnnx(readOnnx(bytes)).bytes, defaultReadLimits).graph?.node[0];
+    expect(
+      again?.attribute.map(({ name, s: blob, strings }) => ({
+        name,
+        blob: [...blob],
+        strings: strings.map((item) => [...item]),
+      })),
+    ).toEqual([
+      { name: 'blob', blob: [255, 0, 254], strings: [] },
+      { name: 'blobs', blob: [], strings: [[255, 0, 254], [...new TextEncoder().encode('text')]] },
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
-import type { AttributeKind } from '@modelwright/core';
+import { type AttributeKind, type AttributeValue, Tensor } from '@modelwright/core';
 import { type AttributeProto, AttributeProto_AttributeType as Type } from '../generated/onnx.generated.js';
 import { decodeTensor } from '../tensor/decode-tensor.js';
+import { decodeText } from '../tensor/text.js';
 import { type FileContext, invalidModel } from './file-context.js';
 import type { NameScope } from './name-scope.js';
 import type { SourceAttribute } from './source-node.js';
@@ -37,20 +38,19 @@ export function sourceAttributes(
 /** Decodes one attribute's value. */
 export function decodeAttribute(proto: AttributeProto, names: NameScope, file: FileContext): Decoded {
   const what = `attribute '${proto.name}'`;
-  const text = new TextDecoder();
   switch (proto.type === Type.UNDEFINED ? guessType(proto) : proto.type) {
     case Type.FLOAT:
       return { kind: 'float', value: shortestFloat(proto.f) };
     case Type.INT:
       return { kind: 'int', value: decodeInteger(proto.i, what) };
     case Type.STRING:
-      return { kind: 'string', value: text.decode(proto.s) };
+      return { kind: 'string', value: textOrBytes(proto.s) };
     case Type.FLOATS:
       return { kind: 'floats', value: proto.floats.map(shortestFloat) };
     case Type.INTS:
       return { kind: 'ints', value: proto.ints.map((value) => decodeInteger(value, what)) };
     case Type.STRINGS:
-      return { kind: 'strings', value: proto.strings.map((bytes) => text.decode(bytes)) };
+      return { kind: 'strings', value: proto.strings.map(textOrBytes) as AttributeValue };
     case Type.TENSOR:
       if (proto.t === undefined) throw invalidModel(`${what} holds no tensor`);
       return { kind: 'tensor', value: decodeTensor(proto.t, what, file) };
@@ -64,6 +64,11 @@ export function decodeAttribute(proto: AttributeProto, names: NameScope, file: F
     default:
       throw invalidModel(`${what} is of a kind (${proto.type}) that Modelwright does not have`);
   }
+}
+
+/** Text, or the bytes themselves as a tensor: unknown ops keep whatever they like in a string. */
+function textOrBytes(bytes: Uint8Array): string | Tensor {
+  return decodeText(bytes) ?? new Tensor('uint8', [bytes.length], bytes.slice());
 }
 
 // Files of the first IR versions leave the type out.

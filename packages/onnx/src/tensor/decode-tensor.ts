@@ -14,6 +14,7 @@ import type { ReadLimits } from '../limits.js';
 import { dtypeOfElementType } from './element-type.js';
 import { type ExternalDataSource, externalReferenceOf } from './external-data.js';
 import { unpackNibbles } from './nibbles.js';
+import { decodeText } from './text.js';
 import { decodeVarint32, decodeVarint64, joinChunks } from './varint-data.js';
 
 /** What decoding a tensor needs to know beside the message itself. */
@@ -67,8 +68,11 @@ function decodeData(proto: TensorProto, dtype: DType, count: number, what: strin
 
 function decodeStrings(proto: TensorProto, count: number, what: string): string[] {
   expectCount(proto.stringData.length, count, what);
-  const decoder = new TextDecoder();
-  return proto.stringData.map((bytes) => decoder.decode(bytes));
+  return proto.stringData.map((bytes) => {
+    const text = decodeText(bytes);
+    if (text !== undefined) return text;
+    throw new ModelwrightError('invalid-model', `${what} holds text that is not UTF-8`);
+  });
 }
 
 /** Bytes that `count` elements take in a file, where two 4-bit elements share one. */

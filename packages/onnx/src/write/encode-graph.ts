@@ -20,7 +20,7 @@ import {
   AttributeProto_AttributeType as Type,
 } from '../generated/onnx.generated.js';
 import { downConvert } from './down-convert.js';
-import { tensorProto } from './encode-tensor.js';
+import { rawBytesOf, tensorProto } from './encode-tensor.js';
 import { isWritable, refuseNode } from './op-support.js';
 import { valueInfo } from './value-info.js';
 import { ValueNames } from './value-names.js';
@@ -112,14 +112,13 @@ class GraphEncoder {
   }
 
   #attributeValue(kind: AttributeKind, value: AttributeValue): MessageInitShape<typeof AttributeProtoSchema> {
-    const text = new TextEncoder();
     switch (kind) {
       case 'int':
         return { i: BigInt(value as number) };
       case 'float':
         return { f: value as number };
       case 'string':
-        return { s: text.encode(value as string) };
+        return { s: textBytes(value as string | Tensor) };
       case 'tensor':
         return { t: tensorProto(value as Tensor) };
       case 'graph':
@@ -129,7 +128,7 @@ class GraphEncoder {
       case 'floats':
         return { floats: [...(value as readonly number[])] };
       case 'strings':
-        return { strings: (value as readonly string[]).map((item) => text.encode(item)) };
+        return { strings: (value as readonly (string | Tensor)[]).map(textBytes) };
       case 'tensors':
         return { tensors: (value as readonly Tensor[]).map((tensor) => tensorProto(tensor)) };
       case 'graphs':
@@ -203,6 +202,13 @@ class GraphEncoder {
     );
     return new Map([...kept, ...this.#added].map(([value, tensor]) => [this.#names.of(value), tensor]));
   }
+}
+
+const encoder = new TextEncoder();
+
+/** Bytes that were no text were read as a tensor. */
+function textBytes(value: string | Tensor): Uint8Array {
+  return typeof value === 'string' ? encoder.encode(value) : rawBytesOf(value);
 }
 
 function capturedBy(value: AttributeValue): readonly Value[] {
