@@ -33,6 +33,12 @@ function checkFields(manifest, complain) {
   if (JSON.stringify(manifest.publishConfig?.exports) !== JSON.stringify(published)) {
     complain("'publishConfig.exports' is not 'exports' without the @modelwright/source condition");
   }
+  if (
+    JSON.stringify(manifest.publishConfig?.imports) !==
+    JSON.stringify(manifest.imports && withoutSource(manifest.imports))
+  ) {
+    complain("'publishConfig.imports' is not 'imports' without the @modelwright/source condition");
+  }
   if (manifest.scripts?.postinstall || manifest.scripts?.install) complain('runs a script at install time');
 }
 

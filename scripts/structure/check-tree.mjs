@@ -63,6 +63,9 @@ function importProblem({ specifier, manifest, allowed, test, imported }) {
   if (specifier.startsWith('.')) {
     return /\.(js|mjs|json|wasm)$/.test(specifier) ? undefined : `relative import '${specifier}' does not end in .js`;
   }
+  if (specifier.startsWith('#')) {
+    return manifest.imports?.[specifier] ? undefined : `imports '${specifier}', which package.json does not map`;
+  }
   const name = packageOf(specifier);
   if (name === 'node' || builtinModules.includes(name)) {
     if (!specifier.startsWith('node:')) return `imports '${specifier}' without the node: prefix`;

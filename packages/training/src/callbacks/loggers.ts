@@ -8,20 +8,12 @@ export interface LoggerOptions {
 
 /** Writes a CSV line an epoch. Needs a file system. */
 export function csvLogger(path: string, options: LoggerOptions = {}): Callback {
-  return logger(
-    'csvLogger',
-    async (append) => (await import('../logging/log-file.js')).csvLog(path, { append }),
-    options,
-  );
+  return logger('csvLogger', async (append) => (await import('#files')).csvLog(path, { append }), options);
 }
 
 /** Writes a JSON object a line an epoch. Needs a file system. */
 export function jsonlLogger(path: string, options: LoggerOptions = {}): Callback {
-  return logger(
-    'jsonlLogger',
-    async (append) => (await import('../logging/log-file.js')).jsonLinesLog(path, { append }),
-    options,
-  );
+  return logger('jsonlLogger', async (append) => (await import('#files')).jsonLinesLog(path, { append }), options);
 }
 
 function logger(

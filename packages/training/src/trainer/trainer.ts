@@ -161,7 +161,7 @@ export class Trainer {
    * @throws {@link ModelwrightError} `file-unreadable`, `invalid-data`, `checkpoint-mismatch`.
    */
   async loadCheckpoint(path: string): Promise<void> {
-    const { readCheckpoint } = await import('./checkpoint-files.js');
+    const { readCheckpoint } = await import('#files');
     await this.#restore(await readCheckpoint(path));
   }
 
@@ -179,7 +179,7 @@ export class Trainer {
   async #resume({ resumeFrom, batchSize }: FitOptions): Promise<Checkpoint | undefined> {
     if (resumeFrom === undefined) return undefined;
     const { path, optional = false } = typeof resumeFrom === 'string' ? { path: resumeFrom } : resumeFrom;
-    const { checkpointExists, readCheckpoint } = await import('./checkpoint-files.js');
+    const { checkpointExists, readCheckpoint } = await import('#files');
     if (optional && !(await checkpointExists(path))) return undefined;
     const checkpoint = await readCheckpoint(path);
     const before = checkpoint.notes.batchSize ?? undefined;
@@ -211,7 +211,7 @@ export class Trainer {
   }
 
   async #write(path: string, { batchSize }: FitOptions, run: FitRun | undefined): Promise<void> {
-    const { writeCheckpoint } = await import('./checkpoint-files.js');
+    const { writeCheckpoint } = await import('#files');
     const { recipe, step, fixedLearningRate } = this.#session;
     const { position, running, callbacks } = run?.snapshot() ?? between;
     await writeCheckpoint(path, {
