@@ -12,7 +12,7 @@ import {
 } from '@modelwright/core';
 import { compileProgram } from './compile-program.js';
 import { createEngine, type EngineKind } from './engine/create-engine.js';
-import { isElementType } from './engine/element-type.js';
+import { isExchanged } from './engine/element-type.js';
 import type { Engine, SessionOptions } from './engine/engine.js';
 import type { OrtExecutable } from './executable/ort-executable.js';
 import { loweringTable } from './lowering/lowering-table.js';
@@ -83,7 +83,7 @@ class OrtBackend implements OnnxRuntimeBackend {
     this.runtimeVersion = engine.version;
     this.capabilities = {
       ops: new Set(opNames.filter((name: OpName) => !('reason' in Object(loweringTable[name])))),
-      dtypes: new Set(dtypes.filter(isElementType)),
+      dtypes: new Set(dtypes.filter((dtype) => isExchanged(dtype, engine.kind))),
       threads: options.threads ?? availableParallelism(),
       residency: 'host',
       symbolicShapes: true,

@@ -1,6 +1,6 @@
 import { type CompileOptions, type Graph, ModelwrightError, type Program, type Value, verify } from '@modelwright/core';
 import { writeOnnx } from '@modelwright/onnx';
-import { isElementType } from './engine/element-type.js';
+import { isExchanged } from './engine/element-type.js';
 import type { Engine, SessionOptions } from './engine/engine.js';
 import { type ExecutableParts, OrtExecutable } from './executable/ort-executable.js';
 import { RuntimeGraph } from './executable/runtime-graph.js';
@@ -27,7 +27,7 @@ export async function compileProgram(
   options: CompileOptions,
   context: CompileContext,
 ): Promise<OrtExecutable> {
-  checkBorder(program);
+  checkBorder(program, context.engine.kind);
   const store = sharedStoreOf(options) ?? createStore(program, context);
   const split = splitWithin(program, store);
   // In the queue of those who share the state: memory that grows renews every view, which no run may hold then.
@@ -70,10 +70,10 @@ async function lower(graph: Graph, engine: Engine): Promise<Graph> {
 }
 
 /** What enters or leaves must have an array in JavaScript; int4 may only live inside. */
-function checkBorder({ graph }: Program): void {
+function checkBorder({ graph }: Program, engine: Engine['kind']): void {
   const outputs = graph.outputs.map(({ name, value }) => ({ name, dtype: value.dtype }));
   for (const { name, dtype } of [...graph.inputs, ...outputs])
-    if (!isElementType(dtype))
+    if (!isExchanged(dtype, engine))
       throw new ModelwrightError(
         'unsupported-dtype',
         `'${name}' of '${graph.name}' is ${dtype}, which ONNX Runtime cannot exchange.`,

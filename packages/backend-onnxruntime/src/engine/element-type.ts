@@ -35,6 +35,11 @@ export function isBindingType(type: DType): type is ElementType {
   return isElementType(type) && type !== 'bfloat16';
 }
 
+/** @returns whether an engine of this kind can exchange tensors of the type. */
+export function isExchanged(type: DType, engine: 'native' | 'binding'): type is ElementType {
+  return engine === 'binding' ? isBindingType(type) : isElementType(type);
+}
+
 /**
  * The runtime trusts type, shape and pointer, and reads past the end when they do not fit.
  *

@@ -5,7 +5,7 @@ import { sparseCrossEntropy, sparseCrossEntropyGradient } from './cross-entropy.
 import type { Lowering } from './lowering.js';
 import { batchNormalization, batchNormalizationGradient, batchNormalizationTraining } from './normalization.js';
 import { maxPool, maxPoolGradient } from './pooling.js';
-import { randomNormal, randomNormalLike } from './random.js';
+import { bernoulli, randomNormal, randomNormalLike } from './random.js';
 import { passThrough, reduceSumSquare, relu, reluGradient } from './simple.js';
 
 /** How each op of core reaches ONNX Runtime's CPU provider at opset 21. */
@@ -173,7 +173,7 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   RandomUniform: 'direct',
   RandomNormalLike: randomNormalLike,
   RandomUniformLike: 'direct',
-  Bernoulli: 'direct',
+  Bernoulli: bernoulli,
   Multinomial: 'direct',
   Dropout: 'direct',
   CounterUniform: 'decompose',

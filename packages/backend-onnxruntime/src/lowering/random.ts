@@ -14,3 +14,11 @@ export const randomNormalLike: Rewrite<'RandomNormalLike'> = ({ builder, input, 
   const value = fullTensor(dtypeOfOnnx(dtype), [1], mean);
   return [builder.op('ConstantOfShape', [builder.op('Shape', [input(0)])], { value })];
 };
+
+/** `[u < p]` with a uniform `u`: the runtime's own op draws 1 with probability `1 − p`. */
+export const bernoulli: Rewrite<'Bernoulli'> = ({ builder, input, attributes }) => {
+  const p = input(0);
+  const { dtype = onnxDataType(p.dtype), seed } = attributes;
+  const uniform = builder.op('RandomUniformLike', [p], { low: 0, high: 1, ...(seed === undefined ? {} : { seed }) });
+  return [builder.op('Cast', [builder.op('Less', [uniform, p])], { to: dtype })];
+};
