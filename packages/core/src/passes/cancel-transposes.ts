@@ -1,6 +1,7 @@
 import type { Graph, Node, Value } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { definitionOf } from '../ops/registry.js';
+import { isUnknownShape } from '../tensor/shape.js';
 import type { Pass } from './pass.js';
 import { rebuildGraph } from './rebuild.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
@@ -24,6 +25,8 @@ export const cancelTransposes: Pass = {
       inputs: readonly (Value | undefined)[],
       builder: GraphBuilder,
     ): readonly Value[] | undefined => {
+      // Where a rank depends on what is computed, axes cannot be followed.
+      if (inputs.some((input) => input !== undefined && isUnknownShape(input.shape))) return undefined;
       if (node.domain === '' && node.op === 'Transpose')
         return [composeTranspose({ node, input: inputs[0] as Value, builder, transposed })];
       return slideDown({ node, inputs, builder, transposed });

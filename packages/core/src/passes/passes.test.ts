@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Graph, Value } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
 import { evaluateGraph } from '../reference/evaluate.js';
+import { unknownShape } from '../tensor/shape.js';
 import { fromNumbers, type Tensor, type TensorMap, tensor, toNumbers } from '../tensor/tensor.js';
 import { verify } from '../verify.js';
 import { cancelTransposes } from './cancel-transposes.js';
@@ -63,6 +64,16 @@ describe('cancelTransposes', () => {
     });
     const changed = expectSameResults(cancelTransposes, graph, { x: ramp([2, 3, 4, 5]) });
     expect(opsOf(changed)).toEqual(['Concat']);
+  });
+
+  test('leaves a transpose alone whose input has no known rank', () => {
+    const builder = new GraphBuilder('unknown rank');
+    const x = builder.input('x', 'float32', [2, 3]);
+    const unknown = { dtype: 'float32', shape: unknownShape } as const;
+    const foreign = { op: 'Foreign', domain: 'elsewhere', inputs: [x], attributes: {}, outputs: [unknown] };
+    const turn = { op: 'Transpose', domain: '', inputs: builder.foreign(foreign), attributes: { perm: [1, 0] } };
+    builder.output('y', builder.anyNode(turn, [unknown])[0] as Value);
+    expect(opsOf(cancelTransposes.run(builder.build()))).toEqual(['Foreign', 'Transpose']);
   });
 
   test('keeps a transpose that nothing undoes', () => {
