@@ -23,7 +23,7 @@ export interface TrainingRun {
   setLearningRate(learningRate: number): void;
   /** Ends training after what is under way (the batch, the epoch's end). */
   stop(): void;
-  /** The weights as they are now, by name. */
+  /** The weights as they are now (their moving averages, where those are kept), by name. */
   readWeights(): Promise<TensorMap>;
   writeWeights(weights: TensorMap): Promise<void>;
   /** Writes a checkpoint as soon as all callbacks have had this event. */
@@ -36,6 +36,8 @@ export interface TrainingRun {
  */
 export interface Callback {
   readonly name: string;
+  /** Call the hooks for batches only at every this many steps; the batches between are not waited for. Default 1. */
+  readonly batchFrequency?: number;
   onTrainBegin?(run: TrainingRun): Promise<void> | void;
   onTrainEnd?(run: TrainingRun): Promise<void> | void;
   onEpochBegin?(epoch: number, run: TrainingRun): Promise<void> | void;

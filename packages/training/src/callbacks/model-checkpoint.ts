@@ -32,8 +32,9 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
     return {
       name: 'modelCheckpoint',
       ...state,
+      batchFrequency: saveFrequency,
       onBatchEnd(_batch, _logs, run) {
-        if (run.step % saveFrequency === 0) run.requestCheckpoint(pathAt(run.epoch, run.step));
+        run.requestCheckpoint(pathAt(run.epoch, run.step));
       },
     };
   }

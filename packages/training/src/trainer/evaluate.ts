@@ -22,7 +22,10 @@ export async function evaluateData(session: TrainingSession, batches: Dataset): 
 }
 
 /** Loss and metrics of one batch. */
-export async function evaluateBatch({ recipe, programs }: TrainingSession, sample: Sample): Promise<BatchResult> {
+export async function evaluateBatch(
+  { recipe, programs }: TrainingSession,
+  sample: Sample,
+): Promise<Omit<BatchResult, 'step'>> {
   const { model, objectives } = recipe;
   const batch = nameBatch({ model, objectives }, sample);
   if (Object.keys(batch.targets).length === 0) {

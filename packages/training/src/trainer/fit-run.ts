@@ -29,8 +29,6 @@ export class FitRun implements TrainingRun {
   readonly epochs: number;
   readonly #plan: FitPlan;
   readonly #callbacks: readonly Callback[];
-  /** Whether every batch's numbers are waited for. */
-  readonly #exclusive: boolean;
   #position: TrainingPosition;
   #aggregate: Aggregate;
   #stopped = false;
@@ -40,8 +38,6 @@ export class FitRun implements TrainingRun {
     this.#plan = plan;
     this.#callbacks = plan.options.callbacks ?? [];
     this.epochs = plan.options.epochs ?? 1;
-    this.#exclusive =
-      plan.session.hasStepHooks || this.#callbacks.some(({ onBatchBegin, onBatchEnd }) => onBatchBegin ?? onBatchEnd);
     const notes = checkpoint?.notes;
     this.#position = notes?.position ?? { epoch: 0, batch: 0 };
     this.#aggregate = plan.session.aggregate(notes?.running);
@@ -70,15 +66,12 @@ export class FitRun implements TrainingRun {
     this.#stopped = true;
   }
 
-  async readWeights(): Promise<TensorMap> {
-    const { programs, recipe } = this.#plan.session;
-    const state = await programs.readState();
-    const names = recipe.model.parameters.map(({ name }) => name).filter((name) => state[name] !== undefined);
-    return Object.fromEntries(names.map((name) => [name, state[name]])) as TensorMap;
+  readWeights(): Promise<TensorMap> {
+    return this.#plan.session.programs.readWeights();
   }
 
-  async writeWeights(weights: TensorMap): Promise<void> {
-    await this.#plan.session.programs.writeState(weights);
+  writeWeights(weights: TensorMap): Promise<void> {
+    return this.#plan.session.programs.writeWeights(weights);
   }
 
   requestCheckpoint(path: string): void {
@@ -123,7 +116,7 @@ export class FitRun implements TrainingRun {
     await runPipeline(batches.epoch({ epoch: earlierEpochs + epoch, skip: batch }), {
       begin: (sample) => this.#beginBatch(sample),
       end: (result) => this.#endBatch(result),
-      exclusive: this.#exclusive,
+      isExclusive: () => session.hasStepHooks || this.#batchCallbacks(session.step).length > 0,
     });
     await this.#endEpoch(epoch, rate);
   }
@@ -135,22 +128,33 @@ export class FitRun implements TrainingRun {
         cause: options.signal.reason,
       });
     }
-    if (this.#exclusive) await this.#notify((each) => each.onBatchBegin?.(this.#position.batch, this));
+    const { batch } = this.#position;
+    for (const each of this.#batchCallbacks(session.step + 1)) await each.onBatchBegin?.(batch, this);
     return session.begin(sample);
   }
 
-  async #endBatch({ compiled, results, examples }: BatchResult): Promise<boolean> {
+  async #endBatch({ compiled, results, examples, step }: BatchResult): Promise<boolean> {
     const { progress } = this.#plan;
     const { epoch, batch } = this.#position;
     this.#aggregate.add(compiled.program, results, examples);
     this.#position = { epoch, batch: batch + 1 };
     if (!Number.isFinite(this.#aggregate.lastLoss)) await this.#reportNotFinite(batch);
     progress.step(batch + 1, this.#aggregate.logs());
-    if (this.#exclusive) {
+    const callbacks = this.#batchCallbacks(step);
+    if (callbacks.length > 0) {
       const logs = this.#aggregate.logs();
-      await this.#notify((each) => each.onBatchEnd?.(batch, logs, this));
+      for (const each of callbacks) await each.onBatchEnd?.(batch, logs, this);
+      await this.#writeRequested();
     }
     return !this.#stopped;
+  }
+
+  /** Those that want to see batch number `step` (from 1, over all runs). */
+  #batchCallbacks(step: number): readonly Callback[] {
+    return this.#callbacks.filter(
+      ({ onBatchBegin, onBatchEnd, batchFrequency = 1 }) =>
+        (onBatchBegin !== undefined || onBatchEnd !== undefined) && step % batchFrequency === 0,
+    );
   }
 
   async #endEpoch(epoch: number, learningRate: number): Promise<void> {

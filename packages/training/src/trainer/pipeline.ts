@@ -4,8 +4,8 @@ export interface PipelineStages<Item, Result> {
   begin(item: Item): Promise<{ readonly done: Promise<Result> }>;
   /** Takes a result; `false` ends the stream. */
   end(result: Result): Promise<boolean> | boolean;
-  /** Wait for each result before the next item begins. Default: one item may be begun ahead. */
-  readonly exclusive?: boolean;
+  /** Whether to wait for the result of the item just begun before the next one. Default: one may be begun ahead. */
+  isExclusive?(): boolean;
 }
 
 /**
@@ -27,7 +27,7 @@ export async function runPipeline<Item, Result>(
       const previous = underWay;
       underWay = done;
       if (previous !== undefined && !(await stages.end(await previous))) return;
-      if (!stages.exclusive) continue;
+      if (!stages.isExclusive?.()) continue;
       underWay = undefined;
       if (!(await stages.end(await done))) return;
     }

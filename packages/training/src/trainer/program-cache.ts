@@ -85,22 +85,38 @@ export class ProgramCache {
       );
       return this.#dropEvaluation();
     }
-    const values: { [slot: string]: Tensor } = {};
-    for (const parameter of changed) {
-      for (const slot of [parameter.name, this.#slotOf(parameter)]) values[slot] = this.model.weightOf(parameter);
-    }
-    await this.#owner.writeState(values);
+    await this.writeWeights(Object.fromEntries(changed.map((each) => [each.name, this.model.weightOf(each)])));
   }
 
-  /** Gives the model the weights as trained (their moving averages, where those are kept). */
+  /** Gives the model the weights as trained. */
   async giveModelWeights(): Promise<void> {
     if (this.#owner === undefined) return;
-    const parameters = liveParameters(this.model);
-    const state = await this.#owner.readState(parameters.map((parameter) => this.#slotOf(parameter)));
-    this.model.setWeights(
-      Object.fromEntries(parameters.map((each) => [each.name, state[this.#slotOf(each)] as Tensor])),
-    );
+    this.model.setWeights(await this.readWeights());
     this.#rememberWeights();
+  }
+
+  /** The weights as trained, by name: their moving averages, where those are kept. */
+  async readWeights(): Promise<TensorMap> {
+    const parameters = liveParameters(this.model);
+    if (this.#owner === undefined) {
+      return Object.fromEntries(parameters.map((parameter) => [parameter.name, this.model.weightOf(parameter)]));
+    }
+    const state = await this.#owner.readState(parameters.map((parameter) => this.#slotOf(parameter)));
+    return Object.fromEntries(parameters.map((each) => [each.name, state[this.#slotOf(each)] as Tensor]));
+  }
+
+  /** Replaces weights by name, and their moving averages. */
+  async writeWeights(weights: TensorMap): Promise<void> {
+    if (this.#owner === undefined) {
+      this.model.setWeights(weights);
+      return this.takeModelWeights();
+    }
+    const values: { [slot: string]: Tensor } = {};
+    for (const parameter of liveParameters(this.model)) {
+      const weight = weights[parameter.name];
+      if (weight !== undefined) for (const slot of [parameter.name, this.#slotOf(parameter)]) values[slot] = weight;
+    }
+    await this.#owner.writeState(values);
   }
 
   /** All state by slot name; what is not known yet is left out. */

@@ -170,7 +170,7 @@ export class Trainer {
     await this.#session.programs.dispose();
   }
 
-  #logsOf({ compiled, results, examples }: BatchResult): Logs {
+  #logsOf({ compiled, results, examples }: Omit<BatchResult, 'step'>): Logs {
     const aggregate = this.#session.aggregate();
     aggregate.add(compiled.program, results, examples);
     return aggregate.logs();

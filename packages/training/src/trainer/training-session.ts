@@ -10,6 +10,8 @@ import { type Compiled, ProgramCache } from './program-cache.js';
 
 /** What came of a batch. */
 export interface BatchResult {
+  /** Number of the batch over all runs, from 1. */
+  readonly step: number;
   readonly compiled: Compiled;
   readonly results: TensorMap;
   readonly examples: number;
@@ -87,7 +89,7 @@ export class TrainingSession {
     const { executable } = compiled;
     const results = await executable.run(feeds);
     for (const extension of this.#hooked) await extension.afterStep?.({ step, executable });
-    return { compiled, results, examples };
+    return { step, compiled, results, examples };
   }
 
   #rateTensor(): Tensor {
