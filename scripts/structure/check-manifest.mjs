@@ -14,7 +14,8 @@ export function checkManifest({ root, folder, manifest, allowed, imported, repor
   }
   if (manifest.name === '@modelwright/core' && dependencies.length > 0) complain('core has dependencies');
   for (const name of Object.keys(manifest.peerDependencies ?? {})) {
-    if (!manifest.peerDependenciesMeta?.[name]?.optional) complain(`peer ${name} is not optional`);
+    const isOptional = manifest.peerDependenciesMeta?.[name]?.optional || name === 'vitest';
+    if (!isOptional) complain(`peer ${name} is not optional`);
   }
   checkFields(manifest, complain);
   checkReferences({ root, folder, dependencies, report });

@@ -71,7 +71,9 @@ class WorkerLine {
     this.#worker = new Worker(`(${serveBinding.toString()})(${host})`, { eval: true });
     this.#worker.on('message', (answer: WorkerAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#failAll(error));
-    this.#worker.on('exit', () => this.#failAll(new Error('the worker thread has ended')));
+    this.#worker.on('exit', () =>
+      this.#failAll(new ModelwrightError('backend-failure', 'the worker thread of ONNX Runtime has ended')),
+    );
     this.#worker.unref();
   }
 
