@@ -72,7 +72,7 @@ async function compare(
 }
 
 /** The code a backend must refuse a graph with, from what it says of itself; undefined if it should run it. */
-function refusalOf(suite: Suite, graph: Graph): 'unsupported-dtype' | 'unsupported-op' | undefined {
+export function refusalOf(suite: Suite, graph: Graph): 'unsupported-dtype' | 'unsupported-op' | undefined {
   const { dtypes, ops } = suite.backend().capabilities;
   const border = [...graph.inputs, ...graph.outputs.map(({ value }) => value)];
   if (border.some(({ dtype }) => !dtypes.has(dtype))) return 'unsupported-dtype';
@@ -88,7 +88,8 @@ function nodesOf(graph: Graph): readonly Node[] {
   return graph.nodes.flatMap((node) => [node, ...subgraphsOf(node).flatMap(({ graph: inner }) => nodesOf(inner))]);
 }
 
-async function expectRefusal(suite: Suite, graph: Graph, code: string): Promise<void> {
+/** Expects that compiling `graph` is refused with `code`. */
+export async function expectRefusal(suite: Suite, graph: Graph, code: string): Promise<void> {
   const failure = await suite
     .backend()
     .compile(statelessProgram(graph))
