@@ -111,6 +111,8 @@ function modelwright(project, args) {
 function runExample(project, name, readme) {
   const example = existsSync(readme) ? firstExample(readFileSync(readme, 'utf8')) : undefined;
   if (example === undefined) return report(`${name}: README has an example`, { status: 1, output: 'none found' });
+  if (example.includes('run by vitest'))
+    return console.log(`-       ${name}: README example is a test of the reader's own`);
   const file = `example-${name.replace(/\W+/g, '-')}.mjs`;
   writeFileSync(join(project, file), example);
   return report(`${name}: README example`, execute(process.execPath, [file], project));
