@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Measurement, Mode, Request } from './measurement.js';
 
@@ -20,6 +21,8 @@ export interface Peer {
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 const script = (name: string): readonly string[] => [process.execPath, pathOf(`./peers/${name}.js`)];
 const python = process.env['BENCH_PYTHON'] ?? '/usr/bin/python3';
+// Debian's PyTorch may count fewer cores than there are.
+const cores = String(availableParallelism());
 const torch = {
   group: 'torch',
   modes: ['train', 'predict1', 'predict64'],
@@ -36,6 +39,12 @@ export const peers: readonly Peer[] = [
   { name: 'torch', ...torch },
   { name: 'torch, passive waiting', ...torch, environment: { OMP_WAIT_POLICY: 'passive' } },
   { name: 'torch, one BLAS thread', ...torch, environment: { OPENBLAS_NUM_THREADS: '1' } },
+  { name: 'torch, all cores', ...torch, environment: { OMP_NUM_THREADS: cores, OMP_WAIT_POLICY: 'passive' } },
+  {
+    name: 'torch, all cores, one BLAS thread',
+    ...torch,
+    environment: { OMP_NUM_THREADS: cores, OPENBLAS_NUM_THREADS: '1' },
+  },
   { name: 'tfjs wasm', ...tfjs, networks: ['mlp'], environment: { TFJS_BACKEND: 'wasm' }, share: 0.1 },
   { name: 'tfjs cpu', ...tfjs, networks: ['mlp', 'cnn'], environment: { TFJS_BACKEND: 'cpu' }, share: 0.05 },
 ];
