@@ -145,6 +145,9 @@ export const gradientFormCases: readonly OpCase[] = [
 
 /** Poolings with what their gradient takes; `y` comes from the pooling itself, so that maxima are where it says. */
 export const poolings = [
+  { x: [2, 3, 9, 14], attributes: { ...pool, kernel_shape: [3, 4], strides: [3, 4] } },
+  { x: [2, 2, 5, 4], attributes: { ...pool, kernel_shape: [1, 2], strides: [1, 2] } },
+  { x: [2, 2, 8, 6], attributes: { ...pool, kernel_shape: [2, 2], strides: [2, 2], dilations: [2, 1] } },
   { x: [2, 3, 6, 6], attributes: { ...pool, kernel_shape: [2, 2], strides: [2, 2] } },
   { x: [2, 3, 7, 5], attributes: { ...pool, kernel_shape: [2, 2], strides: [2, 2] } },
   { x: [2, 3, 6, 6], attributes: { ...pool, kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] } },

@@ -6,13 +6,15 @@ import {
   isOpName,
   ModelwrightError,
   type Node,
+  type OpAttributes,
   type OpName,
   rebuildGraph,
   removeDeadNodes,
   type Value,
 } from '@modelwright/core';
-import type { Lowering, Rewrite } from './lowering.js';
+import type { Lowering, LoweringTable, Rewrite } from './lowering.js';
 import { loweringTable } from './lowering-table.js';
+import { isTiling } from './pooling.js';
 import { widenNode } from './widening.js';
 
 /** A chain of rewrites longer than this goes in circles. */
@@ -21,9 +23,10 @@ const deepestRewrite = 12;
 /**
  * Replaces ops until only those are left that ONNX Runtime runs.
  *
+ * @param table - what the execution provider takes; the CPU's by default.
  * @throws ModelwrightError `unsupported-op` naming the node that cannot be lowered.
  */
-export function lowerGraph(graph: Graph): Graph {
+export function lowerGraph(graph: Graph, table: LoweringTable = loweringTable): Graph {
   // Values, by what became of them in the round before, that want something from the node that makes them.
   const notes = new Map<Value, Value>();
   let current = graph;
@@ -36,7 +39,7 @@ export function lowerGraph(graph: Graph): Graph {
       inputs: readonly (Value | undefined)[],
       builder: GraphBuilder,
     ): readonly Value[] | undefined => {
-      const replacement = lowerNode({ node, inputs, builder, notes, isFirst });
+      const replacement = lowerNode({ node, inputs, builder, notes, isFirst, table });
       if (replacement !== undefined) changed = true;
       return replacement;
     };
@@ -53,11 +56,12 @@ interface Request {
   readonly builder: GraphBuilder;
   readonly notes: Map<Value, Value>;
   readonly isFirst: boolean;
+  readonly table: LoweringTable;
 }
 
-function lowerNode({ node, inputs, builder, notes, isFirst }: Request): readonly Value[] | undefined {
+function lowerNode({ node, inputs, builder, notes, isFirst, table }: Request): readonly Value[] | undefined {
   if (!isOpName(node.op, node.domain)) return undefined;
-  const lowering = loweringTable[node.op] as Lowering<OpName>;
+  const lowering = table[node.op] as Lowering<OpName>;
   if (lowering === 'direct') return widenNode(node, inputs, builder);
   if (typeof lowering === 'function') {
     // What a rewrite made out of the op itself (a pooling with indices) must not be rewritten again.
@@ -80,7 +84,12 @@ function lowerNode({ node, inputs, builder, notes, isFirst }: Request): readonly
 /** Ops whose rewrite may contain the op itself. */
 const loweringKeepsOp: ReadonlySet<string> = new Set(['MaxPool', 'BatchNormalization']);
 
-function contextOf({ node, inputs, builder, notes }: Omit<Request, 'isFirst'>): Parameters<Rewrite<OpName>>[0] {
+function contextOf({
+  node,
+  inputs,
+  builder,
+  notes,
+}: Omit<Request, 'isFirst' | 'table'>): Parameters<Rewrite<OpName>>[0] {
   const context: DecomposeContext<object> = {
     builder,
     inputs,
@@ -99,10 +108,11 @@ function contextOf({ node, inputs, builder, notes }: Omit<Request, 'isFirst'>): 
   return { ...context, notes } as Parameters<Rewrite<OpName>>[0];
 }
 
-/** Marks the poolings whose gradient is in the graph. */
+/** Marks the poolings whose gradient in the graph wants to know where the maxima stood. */
 function markPoolings(graph: Graph, notes: Map<Value, Value>): void {
-  for (const node of graph.nodes) {
-    const y = node.inputs[1];
-    if (node.op === 'MaxPoolGradient' && y !== undefined) notes.set(y, y);
+  for (const { op, inputs, attributes } of graph.nodes) {
+    const [x, y] = inputs;
+    if (op !== 'MaxPoolGradient' || x === undefined || y === undefined) continue;
+    if (!isTiling(attributes as unknown as OpAttributes['MaxPoolGradient'], x.shape)) notes.set(y, y);
   }
 }

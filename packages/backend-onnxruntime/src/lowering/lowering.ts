@@ -21,6 +21,9 @@ export interface Unsupported {
  */
 export type Lowering<N extends OpName> = 'direct' | 'decompose' | Rewrite<N> | Unsupported;
 
+/** How each op of core reaches one of the runtime's execution providers. */
+export type LoweringTable = { readonly [N in OpName]: Lowering<N> };
+
 /** Marks an op as one the runtime cannot run. */
 export function unsupported(reason: string): Unsupported {
   return { reason };

@@ -1,0 +1,179 @@
+import {
+  castTensor,
+  checkedInput,
+  counterUniform,
+  type Executable,
+  fromNumbers,
+  ModelwrightError,
+  type Program,
+  type RunOptions,
+  type RunQueue,
+  Tensor,
+  type TensorMap,
+  type Value,
+} from '@modelwright/core';
+import { type AcceleratorSession, isOnDevice, type Placed } from './accelerator.js';
+import type { ResidencyPlan } from './residency-plan.js';
+import { copyOf, type ResidentState } from './resident-state.js';
+
+/** What compiling a program for a device made. */
+export interface ResidentParts {
+  readonly program: Program;
+  readonly plan: ResidencyPlan;
+  readonly state: ResidentState;
+  /** Absent when the host computes everything. */
+  readonly session: AcceleratorSession | undefined;
+  /** A device takes one run at a time, whichever program it is of. */
+  readonly turns: RunQueue;
+}
+
+type ReadNumber = (value: Value) => number;
+
+/** A program compiled for a device: its state stays there between runs. */
+export class ResidentExecutable implements Executable {
+  readonly #parts: ResidentParts;
+  readonly #declared: readonly Value[];
+  readonly #onClosed: () => void;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: ResidentParts, onClosed: () => void) {
+    this.#parts = parts;
+    this.#onClosed = onClosed;
+    const carried = new Set(parts.program.state.map(({ input }) => input));
+    this.#declared = parts.program.graph.inputs.filter(({ name }) => !carried.has(name));
+  }
+
+  /** The state, for executables that share it. */
+  get state(): ResidentState {
+    return this.#parts.state;
+  }
+
+  run(inputs: TensorMap, options: RunOptions = {}): Promise<TensorMap> {
+    return this.#enter(() => this.#runOnce(inputs, options));
+  }
+
+  runMany(inputs: readonly TensorMap[], options: RunOptions = {}): Promise<TensorMap[]> {
+    return this.#enter(async () => {
+      const results: TensorMap[] = [];
+      for (const each of inputs) results.push(await this.#runOnce(each, options));
+      return results;
+    });
+  }
+
+  readState(names?: readonly string[]): Promise<TensorMap> {
+    const wanted = names ?? this.#parts.program.state.map(({ name }) => name);
+    return this.#enter(() => this.state.read(wanted));
+  }
+
+  writeState(values: TensorMap): Promise<void> {
+    return this.#enter(() => this.state.write(values));
+  }
+
+  dispose(): Promise<void> {
+    this.#closing ??= this.#parts.turns.add(async () => {
+      await this.#parts.session?.dispose();
+      this.state.detach();
+      this.#onClosed();
+    });
+    return this.#closing;
+  }
+
+  #enter<T>(task: () => Promise<T> | T): Promise<T> {
+    if (this.#closing === undefined) return this.#parts.turns.add(task);
+    const message = `program '${this.#parts.program.graph.name}' was disposed`;
+    return Promise.reject(new ModelwrightError('resource-disposed', message));
+  }
+
+  async #runOnce(given: TensorMap, { signal, outputs }: RunOptions): Promise<TensorMap> {
+    if (signal?.aborted)
+      throw new ModelwrightError('aborted', 'the run was aborted before it began', { cause: signal.reason });
+    const { program, plan, session } = this.#parts;
+    for (const input of this.#declared) checkedInput(program.graph, input, given[input.name]);
+    const numbers = plan.scalars.evaluate(await this.#numberReader(given));
+    const feeds = await this.#feeds(given, numbers);
+    const results = (await session?.run(feeds)) ?? new Map<string, Placed>();
+    const fetched = await this.#collect({ given, numbers, results }, outputs);
+    await this.#advance({ given, numbers, results });
+    return outputs === undefined ? fetched : { ...fetched, ...(await this.#fetchedState(outputs)) };
+  }
+
+  /** Reads numbers that the host computes with: from the caller or from slots. */
+  async #numberReader(given: TensorMap): Promise<ReadNumber> {
+    const { plan, program } = this.#parts;
+    const held = new Map<Value, number>();
+    for (const { value } of plan.scalars.sources) {
+      const slot = program.state.find(({ input }) => input === value.name);
+      const tensor = slot === undefined ? given[value.name] : await this.state.onHost(slot.name);
+      if (tensor !== undefined) held.set(value, Number(tensor.data[0]));
+    }
+    return (value) => held.get(value) as number;
+  }
+
+  async #feeds(given: TensorMap, numbers: ReadNumber): Promise<ReadonlyMap<string, Placed>> {
+    const { plan, session } = this.#parts;
+    const feeds = new Map<string, Placed>();
+    if (session === undefined) return feeds;
+    for (const value of plan.numbers) feeds.set(value.name, numberTensor(value, numbers(value)));
+    for (const { value, source } of plan.casts)
+      feeds.set(value.name, castTensor(given[source.name] as Tensor, value.dtype));
+    for (const { value, counter, seed, count } of plan.random) {
+      const shape = value.shape as readonly number[];
+      feeds.set(value.name, new Tensor('float32', shape, counterUniform(seed, numbers(counter), count)));
+    }
+    for (const name of session.inputNames) {
+      const slot = plan.slots.get(name);
+      if (slot !== undefined) feeds.set(name, await this.state.onDevice(slot.name));
+      else if (!feeds.has(name)) feeds.set(name, given[name] as Tensor);
+    }
+    return new Map(session.inputNames.map((name) => [name, feeds.get(name) as Placed]));
+  }
+
+  async #collect(
+    run: { given: TensorMap; numbers: ReadNumber; results: ReadonlyMap<string, Placed> },
+    wanted: readonly string[] | undefined,
+  ): Promise<TensorMap> {
+    const fetched: { [name: string]: Tensor } = {};
+    for (const { name, value, from } of this.#parts.plan.fetched) {
+      if (wanted !== undefined && !wanted.includes(name)) continue;
+      if (from === 'device') fetched[name] = run.results.get(name) as Tensor;
+      else if (from === 'number') fetched[name] = numberTensor(value, run.numbers(value));
+      else fetched[name] = copyOf(await this.#known(value, run.given));
+    }
+    return fetched;
+  }
+
+  /** Moves every slot to its next value; what is copied from other slots is read before any changes. */
+  async #advance(run: {
+    given: TensorMap;
+    numbers: ReadNumber;
+    results: ReadonlyMap<string, Placed>;
+  }): Promise<void> {
+    const { plan } = this.#parts;
+    const next: [string, Placed][] = [];
+    for (const { slot, value } of plan.copiedSlots) next.push([slot.name, copyOf(await this.#known(value, run.given))]);
+    for (const { slot, value } of plan.numberSlots) next.push([slot.name, numberTensor(value, run.numbers(value))]);
+    for (const { slot, output } of plan.carried) next.push([slot.name, run.results.get(output) as Placed]);
+    for (const [name, value] of next) this.state.replace(name, value);
+  }
+
+  async #fetchedState(wanted: readonly string[]): Promise<TensorMap> {
+    const read: { [name: string]: Tensor } = {};
+    for (const { name, output } of this.#parts.program.state)
+      if (output !== undefined && wanted.includes(output))
+        read[output] = (await this.state.read([name]))[name] as Tensor;
+    return read;
+  }
+
+  async #known(value: Value, given: TensorMap): Promise<Tensor> {
+    const { program } = this.#parts;
+    const slot = program.state.find(({ input }) => input === value.name);
+    if (slot !== undefined) return this.state.onHost(slot.name);
+    const tensor = given[value.name] ?? program.graph.constants.get(value);
+    if (tensor !== undefined) return tensor;
+    throw new ModelwrightError('invalid-graph', `value '${value.name}' is used but never computed`);
+  }
+}
+
+function numberTensor({ dtype, shape }: Value, number: number): Tensor {
+  return fromNumbers(dtype, shape as readonly number[], Float64Array.of(number));
+}

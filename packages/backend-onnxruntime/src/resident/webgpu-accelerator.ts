@@ -1,0 +1,164 @@
+import { type DType, GraphBuilder, type Tensor as HostTensor, Tensor, type TensorData } from '@modelwright/core';
+import { writeOnnx } from '@modelwright/onnx';
+import type { SessionOptions } from '../engine/engine.js';
+import { toRuntimeError } from '../engine/runtime-error.js';
+import type {
+  Accelerator,
+  AcceleratorSession,
+  AcceleratorSessionOptions,
+  DeviceTensor,
+  Placed,
+} from './accelerator.js';
+import { type ApiSession, type ApiTensor, bufferTypes, type JavaScriptApi } from './javascript-api.js';
+
+/** Options of {@link WebGpuAccelerator}. */
+export interface WebGpuOptions {
+  /** Whether ops without a kernel on the GPU may run on the CPU, with copies in between. */
+  readonly cpuFallback: boolean;
+}
+
+/** ONNX Runtime's WebGPU provider behind its JS API, in Node or a browser. */
+export class WebGpuAccelerator implements Accelerator {
+  readonly device = 'webgpu';
+  readonly version: string;
+  readonly #api: JavaScriptApi;
+  readonly #options: WebGpuOptions;
+  /** Sessions of one `Identity` by direction, element type and rank: how tensors get onto the GPU and back in every engine. */
+  readonly #copiers = new Map<string, Promise<ApiSession>>();
+
+  constructor(api: JavaScriptApi, options: WebGpuOptions) {
+    this.#api = api;
+    this.#options = options;
+    const { node, web, common } = api.env.versions ?? {};
+    this.version = node ?? web ?? common ?? 'unknown';
+  }
+
+  canHold({ dtype, shape }: Parameters<Accelerator['canHold']>[0]): boolean {
+    return bufferTypes.has(dtype) && shape.every((extent) => extent !== 0);
+  }
+
+  async createSession(model: Uint8Array, options: AcceleratorSessionOptions): Promise<AcceleratorSession> {
+    const created = await this.#create(model, options);
+    return {
+      inputNames: created.inputNames,
+      run: async (feeds) => {
+        const given = Object.fromEntries([...feeds].map(([name, value]) => [name, this.#toApi(value)]));
+        // All outputs are fetched: leaving out some of those bound to the GPU is refused.
+        const results = await created.run(given).catch(rethrow);
+        return new Map(created.outputNames.map((name) => [name, toPlaced(results[name] as ApiTensor)]));
+      },
+      dispose: () => created.release(),
+    };
+  }
+
+  async upload(tensor: HostTensor): Promise<DeviceTensor> {
+    const copier = await this.#copier('up', tensor);
+    const { y } = await copier.run({ x: this.#toApi(tensor) }).catch(rethrow);
+    return toPlaced(y as ApiTensor) as DeviceTensor;
+  }
+
+  async download(tensor: DeviceTensor): Promise<HostTensor> {
+    // Reading a GPU tensor by itself ends the process in Node.
+    const copier = await this.#copier('down', tensor);
+    const { y } = await copier.run({ x: this.#toApi(tensor) }).catch(rethrow);
+    return toPlaced(y as ApiTensor) as HostTensor;
+  }
+
+  async dispose(): Promise<void> {
+    const copiers = await Promise.allSettled(this.#copiers.values());
+    this.#copiers.clear();
+    for (const copier of copiers) if (copier.status === 'fulfilled') await copier.value.release();
+  }
+
+  #create(model: Uint8Array, { onDevice, session }: AcceleratorSessionOptions): Promise<ApiSession> {
+    const locations = Object.fromEntries([...onDevice].map((name) => [name, 'gpu-buffer']));
+    return this.#api.InferenceSession.create(model, {
+      ...toApiOptions(session, this.#options),
+      ...(onDevice.size === 0 ? {} : { preferredOutputLocation: locations }),
+    }).catch(rethrow);
+  }
+
+  #copier(direction: 'up' | 'down', { dtype, shape }: { dtype: DType; shape: readonly number[] }): Promise<ApiSession> {
+    const key = `${direction} ${dtype} ${shape.length}`;
+    let copier = this.#copiers.get(key);
+    if (copier === undefined) {
+      const onDevice = new Set(direction === 'up' ? ['y'] : []);
+      copier = this.#create(identityModel(dtype, shape.length), { onDevice, session: {} });
+      this.#copiers.set(key, copier);
+    }
+    return copier;
+  }
+
+  #toApi(value: Placed): ApiTensor {
+    if (value instanceof WebGpuTensor) return value.held;
+    const { dtype, shape, data } = value as HostTensor;
+    return new this.#api.Tensor(dtype, data, shape);
+  }
+}
+
+class WebGpuTensor implements DeviceTensor {
+  readonly location = 'device';
+  readonly held: ApiTensor;
+  #isDisposed = false;
+
+  constructor(held: ApiTensor) {
+    this.held = held;
+  }
+
+  get dtype(): DType {
+    return this.held.type as DType;
+  }
+
+  get shape(): readonly number[] {
+    return this.held.dims;
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.held.dispose();
+  }
+}
+
+function toPlaced(tensor: ApiTensor): Placed {
+  if (tensor.location === 'gpu-buffer') return new WebGpuTensor(tensor);
+  return new Tensor(tensor.type as DType, tensor.dims, tensor.data as TensorData);
+}
+
+function identityModel(dtype: DType, rank: number): Uint8Array {
+  const builder = new GraphBuilder('copy');
+  const x = builder.input(
+    'x',
+    dtype,
+    Array.from({ length: rank }, (_, axis) => `d${axis}`),
+  );
+  builder.output('y', builder.op('Identity', [x]));
+  return writeOnnx(builder.build(), { valueInfo: false, trainingMetadata: false }).bytes;
+}
+
+function toApiOptions(options: SessionOptions, { cpuFallback }: WebGpuOptions): Readonly<Record<string, unknown>> {
+  return {
+    executionProviders: ['webgpu'],
+    logSeverityLevel: 4,
+    graphOptimizationLevel: options.optimizationLevel ?? 'all',
+    extra: toExtra({ ...(cpuFallback ? {} : { 'session.disable_cpu_ep_fallback': '1' }), ...options.configuration }),
+  };
+}
+
+/** `{ 'a.b': v }` as `{ a: { b: v } }`: the API joins nested names with dots. */
+function toExtra(configuration: Readonly<Record<string, string>>): object {
+  const extra: { [name: string]: unknown } = {};
+  for (const [key, value] of Object.entries(configuration)) {
+    const path = key.split('.');
+    const last = path.pop() as string;
+    let target = extra;
+    for (const part of path) target = (target[part] ??= {}) as { [name: string]: unknown };
+    target[last] = value;
+  }
+  return extra;
+}
+
+function rethrow(error: unknown): never {
+  throw toRuntimeError(error instanceof Error ? error.message : String(error));
+}
+
