@@ -1,6 +1,6 @@
 /** Modelwright as users drive it: `Trainer.fit` with data loading and a metric, and a predictor. */
 import { createPredictor, Tensor } from '@modelwright/core';
-import { callback, createTrainer, fromArrays } from '@modelwright/training';
+import { createTrainer, fromArrays } from '@modelwright/training';
 import { loadBackend } from 'modelwright';
 import { readRequest, report, timeRuns } from '../measurement.js';
 import { buildModel, networks, samplesOf } from '../networks.js';
@@ -17,7 +17,10 @@ else if (request.mode === 'ticks') report({ milliseconds: await timeTicks(reques
 else report({ milliseconds: await timePredict(Number(request.mode.slice('predict'.length)), request.steps) });
 await backend.dispose();
 
-/** Mean step of each of several epochs: what `fit` does between steps and at the end of an epoch counts. */
+/**
+ * The time from one batch to the next, read off where the batches come by: hooks for batches would make `fit` wait for
+ * each. What it does at the end of an epoch falls on that epoch's last step.
+ */
 async function timeFit(steps: number): Promise<readonly number[]> {
   if (network === undefined) return [];
   const stepsPerEpoch = Math.max(5, Math.round(steps / 2));
@@ -30,23 +33,22 @@ async function timeFit(steps: number): Promise<readonly number[]> {
     metrics: ['accuracy'],
     seed: 1,
   });
+  const moments: number[] = [];
   const data = fromArrays({
     x: new Tensor('float32', [count, ...network.inputShape], x),
     y: new Tensor('int32', [count], y),
-  });
-  let start = 0;
-  const epochs: number[] = [];
-  const watch = callback({
-    onEpochBegin: () => {
-      start = performance.now();
-    },
-    onEpochEnd: () => {
-      epochs.push((performance.now() - start) / stepsPerEpoch);
-    },
-  });
-  await trainer.fit(data, { epochs: 6, batchSize: network.batchSize, verbose: 0, callbacks: [watch] });
+  })
+    .shuffle({ seed: 1 })
+    .batch(network.batchSize)
+    .map((batch) => {
+      moments.push(performance.now());
+      return batch;
+    });
+  await trainer.fit(data, { epochs: 6, verbose: 0 });
   await trainer.dispose();
-  return epochs.slice(1);
+  // The first epoch compiles and warms up.
+  const warm = moments.slice(stepsPerEpoch);
+  return warm.slice(1).map((moment, index) => moment - (warm[index] as number));
 }
 
 async function timePredict(batchSize: number, runs: number): Promise<readonly number[]> {
