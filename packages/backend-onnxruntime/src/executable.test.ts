@@ -186,6 +186,21 @@ describe.each([{ engine: 'native' }, { engine: 'binding' }, { engine: 'binding',
       await expectTrace(updating(), inputs);
     });
 
+    it('updates more elements than it takes at a time, and odd ones at the end', async () => {
+      const builder = new GraphBuilder('large');
+      const shape = [3, 333_337];
+      const weight = builder.input('weight', 'float32', shape);
+      const rate = builder.input('rate', 'float32', []);
+      const shrunk = builder.op('Sub', [weight, builder.op('Mul', [weight, rate])]);
+      builder.output('next', shrunk);
+      const initial = random(shape, 5);
+      const slot = { name: 'weight', input: 'weight', output: 'next', initial };
+      const executable = await compile({ graph: builder.build(), state: [slot] });
+      await executable.run({ rate: tensor(0.25) });
+      const { weight: after } = await executable.readState();
+      expect(after?.data).toEqual((initial.data as Float32Array).map((value) => value - Math.fround(value * 0.25)));
+    });
+
     it('makes the random numbers of the reference, bit for bit, over the 32-bit border of the counter', async () => {
       const [given, wanted] = [await compile(dropping()), await reference.compile(dropping())];
       for (let step = 0; step < 12; step++) {

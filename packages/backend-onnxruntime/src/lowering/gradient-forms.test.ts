@@ -1,6 +1,7 @@
 import {
   createReferenceBackend,
   fromNumbers,
+  fullTensor,
   type Graph,
   GraphBuilder,
   statelessProgram,
@@ -55,5 +56,17 @@ describe('the gradient of a maximum pooling, ties included', () => {
       Float64Array.from({ length }, (_, index) => index + 1),
     );
     await expectEqual(builder.build(), { x, dy: gradient });
+  });
+
+  it.each(poolings)('stays inside its memory when everything is NaN: %j', async ({ x: shape, attributes }) => {
+    const builder = new GraphBuilder('pooling');
+    const input = builder.input('x', 'float32', shape);
+    const y = builder.op('MaxPool', [input], { ...attributes, storage_order: 0 });
+    builder.output('dx', builder.op('MaxPoolGradient', [input, y, y], attributes));
+    const executable = await (await runtime).compile(statelessProgram(builder.build()));
+    for (const value of [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]) {
+      const { dx } = await executable.run({ x: fullTensor('float32', shape, value) });
+      expect(dx?.shape).toEqual(shape);
+    }
   });
 });
