@@ -91,6 +91,21 @@ describe('the event loop', () => {
   });
 });
 
+describe('an abort signal', () => {
+  it('ends a run of the native engine early and leaves the executable usable', async () => {
+    const backend = await createBackend({ engine: 'native', threads: 1 });
+    const executable = await backend.compile(products(512, 60));
+    const inputs = { x: random([512, 512], 2) };
+    const { y } = await executable.run(inputs);
+    const controller = new AbortController();
+    const run = executable.run(inputs, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 2);
+    await expect(run).rejects.toMatchObject({ code: 'aborted' });
+    expect(await executable.run(inputs)).toEqual({ y });
+    await backend.dispose();
+  });
+});
+
 /** Ticks every `milliseconds`; calling the result stops it and tells by how much the latest tick was late at most. */
 function measureLateness(milliseconds: number): () => number {
   let last = performance.now();
