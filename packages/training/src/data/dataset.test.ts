@@ -219,3 +219,22 @@ test('a batch of images is a copy of rows, a fraction of a training step', async
   const perBatch = (performance.now() - start) / (5 * 63);
   expect(perBatch).toBeLessThan(2);
 });
+
+test('recycled batches hold the same numbers, in memory used again', async () => {
+  const data = fromArrays({
+    x: Array.from({ length: 23 }, (_, index) => [index, -index]),
+    y: Float32Array.from({ length: 23 }, (_, i) => i),
+  })
+    .shuffle({ seed: 4 })
+    .batch(5);
+  const fresh = await data.toArray({ epoch: 2 });
+  const buffers = new Set<unknown>();
+  let index = 0;
+  for await (const batch of data.epoch({ epoch: 2, recycleAfter: 2 })) {
+    expect(batch).toEqual(fresh[index++]);
+    buffers.add((batch.inputs as Tensor).data);
+  }
+  expect(index).toBe(5);
+  // Two that take turns, and the short last one.
+  expect(buffers.size).toBe(3);
+});

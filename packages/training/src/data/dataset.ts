@@ -19,6 +19,11 @@ export interface EpochOptions {
   readonly epoch?: number;
   /** Elements to leave out at the front, as when training resumes in the middle of an epoch. Default 0. */
   readonly skip?: number;
+  /**
+   * Allows the memory of a batch to be used again once this many further ones have been read: for consumers that are done
+   * with a batch by then. Default: every batch is the reader's for good.
+   */
+  readonly recycleAfter?: number;
 }
 
 export interface ShuffleOptions {
@@ -67,9 +72,9 @@ export class Dataset implements AsyncIterable<Sample> {
    * @throws {@link ModelwrightError} `invalid-data` if the whole pass is empty.
    */
   async *epoch(options: EpochOptions = {}): AsyncGenerator<Sample, void, undefined> {
-    const { epoch = 0, skip = 0 } = options;
+    const { epoch = 0, skip = 0, recycleAfter } = options;
     let empty = true;
-    for await (const sample of this.#source.open({ epoch, skip })) {
+    for await (const sample of this.#source.open({ epoch, skip, recycleAfter })) {
       empty = false;
       yield sample;
     }

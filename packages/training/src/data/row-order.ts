@@ -1,5 +1,6 @@
 import { createRandom, shuffleInPlace } from './random.js';
 import type { Rows } from './rows.js';
+import type { Sample } from './sample.js';
 import type { DatasetSource } from './source.js';
 
 /** In what order rows are visited in an epoch. */
@@ -50,10 +51,15 @@ export function batchSource(
   return {
     cardinality: count,
     batched: true,
-    async *open({ epoch, skip }) {
+    async *open({ epoch, skip, recycleAfter }) {
       const order = selection.order(epoch);
+      const old: Sample[] = [];
       for (let index = skip; index < count; index++) {
-        yield selection.rows.gather(order.subarray(index * size, (index + 1) * size));
+        const rows = order.subarray(index * size, (index + 1) * size);
+        const isWhole = rows.length === size;
+        const batch = selection.rows.gather(rows, isWhole && old.length === recycleAfter ? old.shift() : undefined);
+        if (recycleAfter !== undefined && isWhole) old.push(batch);
+        yield batch;
       }
     },
   };

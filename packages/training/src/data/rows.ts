@@ -4,8 +4,8 @@ import { mapTensors, type Sample, tensorsOf } from './sample.js';
 /** Tensors whose first axis counts examples, any of which can be fetched: what makes array data fast. */
 export interface Rows {
   readonly count: number;
-  /** A batch of the rows at `indices`, in that order; freshly allocated. */
-  gather(indices: Uint32Array): Sample;
+  /** A batch of the rows at `indices`, in that order: freshly allocated, or in the memory of `into`, a batch as large. */
+  gather(indices: Uint32Array, into?: Sample): Sample;
   /** One row, without the batch axis. */
   row(index: number): Sample;
 }
@@ -22,8 +22,12 @@ export interface ColumnOptions {
  */
 export function createRows(data: Sample, { scale = {} }: ColumnOptions = {}): Rows {
   const count = commonCount(data);
-  const gather = (indices: Uint32Array): Sample =>
-    mapTensors(data, (tensor, place) => gatherRows(tensor, indices, scale[place]));
+  const gather = (indices: Uint32Array, into?: Sample): Sample => {
+    const old = into === undefined ? undefined : new Map(tensorsOf(into).map((each) => [each.place, each.tensor.data]));
+    return mapTensors(data, (tensor, place) =>
+      gatherRows(tensor, { indices, scale: scale[place], into: old?.get(place) }),
+    );
+  };
   return {
     count,
     gather,
@@ -57,58 +61,52 @@ function commonCount(data: Sample): number {
   return first.count;
 }
 
-function gatherRows(source: Tensor, indices: Uint32Array, scale: number | undefined): Tensor {
+interface GatherRequest {
+  readonly indices: Uint32Array;
+  readonly scale: number | undefined;
+  /** Memory to write to. */
+  readonly into: TensorData | undefined;
+}
+
+function gatherRows(source: Tensor, { indices, scale, into }: GatherRequest): Tensor {
   const rowShape = source.shape.slice(1);
   const rowElements = rowShape.reduce((product, extent) => product * extent, 1);
-  const shape = [indices.length, ...rowShape];
-  if (scale !== undefined) {
-    return new Tensor('float32', shape, gatherScaled({ data: source.data as Uint8Array, indices, rowElements, scale }));
-  }
-  return new Tensor(source.dtype, shape, gatherPlain(source, indices, rowElements) as never);
+  const dtype = scale === undefined ? source.dtype : 'float32';
+  const target = into ?? allocateData(dtype, indices.length * rowElements);
+  if (rowElements === 1 || Array.isArray(source.data)) copyElements(source.data as never, target as never, indices);
+  else copyRows(source.data as Float32Array, target as Float32Array, { indices, rowElements });
+  if (scale !== undefined) multiplyBy(target as Float32Array, scale);
+  return new Tensor(dtype, [indices.length, ...rowShape], target as never);
 }
 
-function gatherPlain(source: Tensor, indices: Uint32Array, rowElements: number): TensorData {
-  const { data, dtype } = source;
+interface RowCopy {
+  readonly indices: Uint32Array;
+  readonly rowElements: number;
+}
+
+function copyRows(source: Float32Array, target: Float32Array, { indices, rowElements }: RowCopy): void {
   const first = indices[0] ?? 0;
-  if (isRun(indices)) return data.slice(first * rowElements, (first + indices.length) * rowElements) as TensorData;
-  const target = allocateData(dtype, indices.length * rowElements) as unknown[];
-  if (rowElements === 1 || Array.isArray(data)) {
-    copyElements(data as never, target, { indices, rowElements });
-    return target as unknown as TensorData;
+  if (isRun(indices)) {
+    target.set(source.subarray(first * rowElements, (first + indices.length) * rowElements));
+    return;
   }
-  const from = data as Float32Array;
   for (let k = 0; k < indices.length; k++) {
     const start = (indices[k] as number) * rowElements;
-    (target as unknown as Float32Array).set(from.subarray(start, start + rowElements), k * rowElements);
+    target.set(source.subarray(start, start + rowElements), k * rowElements);
   }
-  return target as unknown as TensorData;
 }
 
-function copyElements(
-  source: ArrayLike<unknown>,
-  target: unknown[],
-  { indices, rowElements }: { indices: Uint32Array; rowElements: number },
-): void {
+// Rows of one number, or of texts.
+function copyElements(source: ArrayLike<unknown>, target: unknown[], indices: Uint32Array): void {
+  const rowElements = indices.length === 0 ? 0 : target.length / indices.length;
   for (let k = 0; k < indices.length; k++) {
     const start = (indices[k] as number) * rowElements;
     for (let i = 0; i < rowElements; i++) target[k * rowElements + i] = source[start + i];
   }
 }
 
-function gatherScaled(request: {
-  data: Uint8Array;
-  indices: Uint32Array;
-  rowElements: number;
-  scale: number;
-}): Float32Array {
-  const { data, indices, rowElements, scale } = request;
-  const target = new Float32Array(indices.length * rowElements);
-  for (let k = 0; k < indices.length; k++) {
-    const start = (indices[k] as number) * rowElements;
-    target.set(data.subarray(start, start + rowElements), k * rowElements);
-  }
-  for (let index = 0; index < target.length; index++) target[index] = (target[index] as number) * scale;
-  return target;
+function multiplyBy(values: Float32Array, factor: number): void {
+  for (let index = 0; index < values.length; index++) values[index] = (values[index] as number) * factor;
 }
 
 function isRun(indices: Uint32Array): boolean {

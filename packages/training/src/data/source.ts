@@ -8,8 +8,15 @@ export interface DatasetSource {
   readonly cardinality: number | undefined;
   /** Whether elements are batches. */
   readonly batched: boolean;
-  /** Opens a pass from its beginning, or from element `skip` on. Passes are independent of each other. */
-  open(options: { readonly epoch: number; readonly skip: number }): AsyncIterable<Sample>;
+  /**
+   * Opens a pass from its beginning, or from element `skip` on. Passes are independent of each other. With `recycleAfter`
+   * the memory of an element may be used again once that many further ones have been given.
+   */
+  open(options: {
+    readonly epoch: number;
+    readonly skip: number;
+    readonly recycleAfter?: number | undefined;
+  }): AsyncIterable<Sample>;
   /** Present where any row can be fetched: the fast road of array data. */
   readonly selection?: RowOrder;
 }

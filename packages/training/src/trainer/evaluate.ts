@@ -5,13 +5,13 @@ import { outputName } from '../program/forward-graph.js';
 import type { Aggregate } from './aggregate.js';
 import { concatenateBatches } from './concatenate-batches.js';
 import { nameBatch, nameInputs, sizeOf } from './name-batch.js';
-import { runPipeline } from './pipeline.js';
+import { longestInUse, runPipeline } from './pipeline.js';
 import type { BatchResult, TrainingSession } from './training-session.js';
 
 /** Loss and metrics of the model, as it infers, over a pass of the data. */
 export async function evaluateData(session: TrainingSession, batches: Dataset): Promise<Aggregate> {
   const aggregate = session.aggregate();
-  await runPipeline(batches.epoch(), {
+  await runPipeline(batches.epoch({ recycleAfter: longestInUse }), {
     begin: async (sample: Sample) => ({ done: evaluateBatch(session, sample) }),
     end: ({ compiled, results, examples }) => {
       aggregate.add(compiled.program, results, examples);

@@ -7,7 +7,7 @@ import type { Aggregate, Logs } from './aggregate.js';
 import { type Checkpoint, restoreCallbacks, snapshotCallbacks, type TrainingPosition } from './checkpoint.js';
 import { evaluateData } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
-import { runPipeline } from './pipeline.js';
+import { longestInUse, runPipeline } from './pipeline.js';
 import type { BatchResult, TrainingSession } from './training-session.js';
 
 /** What a run needs; the trainer prepares it from `fit`'s arguments. */
@@ -113,7 +113,8 @@ export class FitRun implements TrainingRun {
     }
     progress.startEpoch({ epoch: epoch + 1, epochs: this.epochs, steps: batches.cardinality });
     const rate = this.learningRate;
-    await runPipeline(batches.epoch({ epoch: earlierEpochs + epoch, skip: batch }), {
+    const pass = { epoch: earlierEpochs + epoch, skip: batch, recycleAfter: longestInUse };
+    await runPipeline(batches.epoch(pass), {
       begin: (sample) => this.#beginBatch(sample),
       end: (result) => this.#endBatch(result),
       isExclusive: () => session.hasStepHooks || this.#batchCallbacks(session.step).length > 0,

@@ -8,6 +8,9 @@ export interface PipelineStages<Item, Result> {
   isExclusive?(): boolean;
 }
 
+/** How many further items are read at most while the work on one still reads its memory. */
+export const longestInUse = 3;
+
 /**
  * Works through a stream so that the device never waits for the host: while one item is being worked on, the next one is
  * already queued, the one after it is being read, and the results of the last one are taken.
