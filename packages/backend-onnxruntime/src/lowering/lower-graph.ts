@@ -14,6 +14,7 @@ import {
 } from '@modelwright/core';
 import type { Lowering, LoweringTable, Rewrite } from './lowering.js';
 import { loweringTable } from './lowering-table.js';
+import { poolBeforeRelu } from './pool-before-relu.js';
 import { isTiling } from './pooling.js';
 import { widenNode } from './widening.js';
 
@@ -29,7 +30,7 @@ const deepestRewrite = 12;
 export function lowerGraph(graph: Graph, table: LoweringTable = loweringTable): Graph {
   // Values, by what became of them in the round before, that want something from the node that makes them.
   const notes = new Map<Value, Value>();
-  let current = graph;
+  let current = poolBeforeRelu(graph);
   for (let round = 0; round < deepestRewrite; round++) {
     markPoolings(current, notes);
     const isFirst = round === 0;
