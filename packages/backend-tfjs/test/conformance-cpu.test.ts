@@ -1,0 +1,9 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import { createTfjsBackend } from '../src/index.js';
+import { describeOpCases } from './op-cases.js';
+
+describeOpCases(async () => {
+  await tf.setBackend('cpu');
+  return createTfjsBackend(tf);
+}, {});
