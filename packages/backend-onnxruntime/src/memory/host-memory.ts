@@ -73,11 +73,6 @@ export class HostMemory {
     });
   }
 
-  /** Releases what the runtime holds of a region. Its bytes are not used again. */
-  free(region: Region): void {
-    if (this.#regions.delete(region)) region.release();
-  }
-
   dispose(): void {
     for (const region of this.#regions) region.release();
     this.#regions.clear();
