@@ -9,6 +9,8 @@ export interface TrainingPosition {
   readonly epoch: number;
   /** Batches of it that have been trained on. */
   readonly batch: number;
+  /** Learning rate at the beginning of the epoch; that of none before its first batch. */
+  readonly learningRate?: number;
 }
 
 /** Everything about a training run that is not a tensor. */

@@ -110,16 +110,16 @@ export class FitRun implements TrainingRun {
     if (batch === 0) {
       this.#aggregate = session.aggregate();
       await this.#notify((each) => each.onEpochBegin?.(epoch, this));
+      this.#position = { epoch, batch, learningRate: this.learningRate };
     }
     progress.startEpoch({ epoch: epoch + 1, epochs: this.epochs, steps: batches.cardinality });
-    const rate = this.learningRate;
     const pass = { epoch: earlierEpochs + epoch, skip: batch, recycleAfter: longestInUse };
     await runPipeline(batches.epoch(pass), {
       begin: (sample) => this.#beginBatch(sample),
       end: (result) => this.#endBatch(result),
       isExclusive: () => session.hasStepHooks || this.#batchCallbacks(session.step).length > 0,
     });
-    await this.#endEpoch(epoch, rate);
+    await this.#endEpoch(epoch);
   }
 
   async #beginBatch(sample: Sample): Promise<{ readonly done: Promise<BatchResult> }> {
@@ -136,9 +136,9 @@ export class FitRun implements TrainingRun {
 
   async #endBatch({ compiled, results, examples, step }: BatchResult): Promise<boolean> {
     const { progress } = this.#plan;
-    const { epoch, batch } = this.#position;
+    const { batch } = this.#position;
     this.#aggregate.add(compiled.program, results, examples);
-    this.#position = { epoch, batch: batch + 1 };
+    this.#position = { ...this.#position, batch: batch + 1 };
     if (!Number.isFinite(this.#aggregate.lastLoss)) await this.#reportNotFinite(batch);
     progress.step(batch + 1, this.#aggregate.logs());
     const callbacks = this.#batchCallbacks(step);
@@ -158,14 +158,14 @@ export class FitRun implements TrainingRun {
     );
   }
 
-  async #endEpoch(epoch: number, learningRate: number): Promise<void> {
+  async #endEpoch(epoch: number): Promise<void> {
     const { validation, options, progress, session } = this.#plan;
     const logs: { [name: string]: number } = { ...this.#aggregate.logs() };
     if (validation !== undefined && (epoch + 1) % (options.validationFrequency ?? 1) === 0) {
       const results = (await evaluateData(session, validation)).logs();
       for (const name in results) logs[`val_${name}`] = results[name] as number;
     }
-    logs['learningRate'] = learningRate;
+    logs['learningRate'] = this.#position.learningRate ?? this.learningRate;
     this.history.record(epoch, logs);
     progress.endEpoch(logs);
     await this.#notifyEpochEnd(epoch, logs);

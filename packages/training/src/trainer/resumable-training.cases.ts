@@ -3,6 +3,7 @@ import { batchNormalization, dense, dropout, sequential } from '@modelwright/mod
 import { earlyStopping } from '../callbacks/early-stopping.js';
 import { createRandom, fromArrays } from '../data/index.js';
 import type { History } from '../history/index.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
 import type { OptimizerName } from '../optimizers/optimizer-by-name.js';
 import { createTrainer } from './create-trainer.js';
 import type { FitOptions } from './fit-options.js';
@@ -10,7 +11,7 @@ import type { Trainer } from './trainer.js';
 
 export interface ResumableTrainingOptions {
   readonly backend?: Backend;
-  readonly optimizer?: OptimizerName;
+  readonly optimizer?: OptimizerName | Optimizer;
   readonly stopEarly?: boolean;
   readonly examples?: number;
 }

@@ -8,6 +8,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { callback } from '../callbacks/callback.js';
 import { modelCheckpoint } from '../callbacks/model-checkpoint.js';
 import { loadSafetensors } from '../checkpoint/safetensors-file.js';
+import { adam } from '../optimizers/adam.js';
+import { cosineDecay } from '../schedules/schedule.js';
 import { trainingRun } from './resumable-training.cases.js';
 
 let folder = '';
@@ -25,22 +27,26 @@ const diesAt = (step: number) =>
     },
   });
 
-test.each(['adam', 'sgd', 'nadam'] as const)(
-  '%s: a run that died in the middle of an epoch goes on bit for bit',
-  async (optimizer) => {
-    const path = join(folder, 'run');
-    const whole = await trainingRun({ optimizer });
-    const expected = await whole.fit();
-    const dying = await trainingRun({ optimizer });
-    const checkpoint = modelCheckpoint({ path, saveFrequency: 4 });
-    await expect(dying.fit({ callbacks: [checkpoint, diesAt(13)] })).rejects.toThrow('died');
-    const resumed = await trainingRun({ optimizer });
-    const actual = await resumed.fit({ resumeFrom: path, callbacks: [modelCheckpoint({ path, saveFrequency: 4 })] });
-    expect(resumed.trainer.step).toBe(whole.trainer.step);
-    expect(resumed.trainer.model.getWeights()).toEqual(whole.trainer.model.getWeights());
-    expect(actual.toJSON()).toEqual(expected.toJSON());
-  },
-);
+const scheduled = adam({ learningRate: cosineDecay({ initialLearningRate: 0.01, warmupSteps: 5 }), ema: true });
+
+test.each([
+  ['adam', 'adam'],
+  ['sgd', 'sgd'],
+  ['nadam', 'nadam'],
+  ['a schedule and averaged weights', scheduled],
+] as const)('%s: a run that died in the middle of an epoch goes on bit for bit', async (_, optimizer) => {
+  const path = join(folder, 'run');
+  const whole = await trainingRun({ optimizer });
+  const expected = await whole.fit();
+  const dying = await trainingRun({ optimizer });
+  const checkpoint = modelCheckpoint({ path, saveFrequency: 4 });
+  await expect(dying.fit({ callbacks: [checkpoint, diesAt(13)] })).rejects.toThrow('died');
+  const resumed = await trainingRun({ optimizer });
+  const actual = await resumed.fit({ resumeFrom: path, callbacks: [modelCheckpoint({ path, saveFrequency: 4 })] });
+  expect(resumed.trainer.step).toBe(whole.trainer.step);
+  expect(resumed.trainer.model.getWeights()).toEqual(whole.trainer.model.getWeights());
+  expect(actual.toJSON()).toEqual(expected.toJSON());
+});
 
 test('callbacks remember: early stopping counts on over a restart', async () => {
   const path = join(folder, 'run');
