@@ -1,0 +1,1 @@
+export { createReferenceBackend as createBackend } from '@modelwright/core';
