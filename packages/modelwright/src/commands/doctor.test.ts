@@ -24,6 +24,7 @@ test('tells what works here, as JSON', async () => {
   expect(data.backends).toMatchObject([
     { asked: 'onnxruntime', works: true, backend: 'onnxruntime:cpu' },
     { asked: 'reference', works: true, backend: 'reference:cpu' },
+    { asked: 'onnxruntime:webgpu' },
   ]);
   const versions = Object.fromEntries(data.versions.map(({ name, version }) => [name, version]));
   expect(versions['@modelwright/core']).toMatch(/^\d+\.\d+\.\d+/);

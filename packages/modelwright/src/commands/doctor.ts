@@ -1,6 +1,6 @@
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import type { Command } from 'commander';
-import { parseBackendConfiguration } from '../backend/backend-configuration.js';
+import { type BackendConfiguration, parseBackendConfiguration } from '../backend/backend-configuration.js';
 import { loadConfiguration } from '../backend/configuration-file.js';
 import { chooseBackend } from '../backend/load-backend.js';
 import { formatBytes, formatMilliseconds } from '../cli/format.js';
@@ -31,7 +31,7 @@ export function addDoctorCommand(program: Command): void {
     .description('show which backends work on this machine, and what to install for those that do not')
     .option(
       '-b, --backend <names>',
-      'backends to try, with commas between (default: all that come along)',
+      'backends to try, with commas between (default: all that come along, with their devices)',
       collectNames,
     )
     .option('--json', 'print everything as JSON')
@@ -44,7 +44,7 @@ async function doctor(options: DoctorOptions): Promise<CommandResult> {
   const chosenName = nameOf(chosen.configuration);
   const asked = options.backend?.map((name) => parseBackendConfiguration(name, '--backend'));
   const backends: BackendHealth[] = [];
-  for (const each of asked ?? (await usualBackends())) backends.push(await probeBackend(each));
+  for (const each of asked ?? (await backendsToTry())) backends.push(await probeBackend(each));
   const configurationFile = (await loadConfiguration())?.file;
   const data = {
     machine: machineFacts(),
@@ -58,6 +58,15 @@ async function doctor(options: DoctorOptions): Promise<CommandResult> {
   };
   const wanted = options.backend ? backends : backends.filter((backend) => backend.asked === chosenName);
   return { data, text: () => render(data), exitCode: wanted.every(({ works }) => works) ? 0 : 4 };
+}
+
+/** Devices that a backend takes only when asked to, and that may be there. */
+const furtherDevices: readonly BackendConfiguration[] = [{ name: 'onnxruntime', device: 'webgpu' }];
+
+async function backendsToTry(): Promise<readonly BackendConfiguration[]> {
+  const usual = await usualBackends();
+  const names = new Set(usual.map(nameOf));
+  return [...usual, ...furtherDevices.filter((each) => !names.has(nameOf(each)))];
 }
 
 interface DoctorReport {
