@@ -166,8 +166,3 @@ export function forEachBroadcast(
     advance(counter, shape, strides, offsets);
   }
 }
-
-/** A tensor of `dtype` like `t` with other values. */
-export function likeTensor(t: Tensor, values: Float64Array): Tensor {
-  return fromNumbers(t.dtype, t.shape, values);
-}
