@@ -38,8 +38,12 @@ export class ProgramCache {
   #slots: ReadonlySet<string> = new Set();
   /** State for slots of a training program that is not there yet. */
   #waiting: TensorMap = {};
+  /** Whether state that the next training program has no slot for may be forgotten. */
+  #forgets = false;
   /** The weight tensors of the model that the executables know. */
   readonly #known: Map<string, Tensor> = new Map();
+  /** The parameters that training changes, as programs were built with them. */
+  #live: readonly Parameter[] = [];
 
   constructor(backend: Backend, recipe: TrainingRecipe) {
     this.#backend = backend;
@@ -71,18 +75,19 @@ export class ProgramCache {
     return this.#evaluation.get(key) ?? remember(this.#evaluation, key, this.#compileEvaluation(batch, kind));
   }
 
-  /** Takes over weights that the user has set on the model since the executables last saw it. */
+  /** Takes over what the user has done to the model since the executables last saw it: weights set, layers (un)frozen. */
   async takeModelWeights(): Promise<void> {
-    const changed = liveParameters(this.model).filter(
-      (parameter) => this.#known.get(parameter.name) !== this.model.weightOf(parameter),
-    );
-    if (changed.length === 0) return;
+    const changed = this.model.parameters.filter((each) => this.#known.get(each.name) !== this.model.weightOf(each));
+    const live = liveParameters(this.model);
+    const isLive = new Set(live.map(({ name }) => name));
+    const sameLive = live.length === this.#live.length && this.#live.every(({ name }) => isLive.has(name));
+    if (changed.length === 0 && sameLive) return;
+    // What is not live is a constant of every program.
+    if (!sameLive || changed.some(({ name }) => !isLive.has(name))) await this.#startOver(changed);
     this.#rememberWeights();
     if (this.#owner === undefined) {
-      this.#waiting = withoutSlots(
-        this.#waiting,
-        changed.flatMap(({ name }) => [name, averageSlot(name)]),
-      );
+      const set = changed.flatMap(({ name }) => [name, averageSlot(name)]);
+      this.#waiting = withoutSlots(this.#waiting, set);
       return this.#dropEvaluation();
     }
     await this.writeWeights(Object.fromEntries(changed.map((each) => [each.name, this.model.weightOf(each)])));
@@ -97,7 +102,7 @@ export class ProgramCache {
 
   /** The weights as trained, by name: their moving averages, where those are kept. */
   async readWeights(): Promise<TensorMap> {
-    const parameters = liveParameters(this.model);
+    const parameters = this.#live;
     if (this.#owner === undefined) {
       return Object.fromEntries(parameters.map((parameter) => [parameter.name, this.model.weightOf(parameter)]));
     }
@@ -112,7 +117,7 @@ export class ProgramCache {
       return this.takeModelWeights();
     }
     const values: { [slot: string]: Tensor } = {};
-    for (const parameter of liveParameters(this.model)) {
+    for (const parameter of this.#live) {
       const weight = weights[parameter.name];
       if (weight !== undefined) for (const slot of [parameter.name, this.#slotOf(parameter)]) values[slot] = weight;
     }
@@ -122,13 +127,13 @@ export class ProgramCache {
   /** All state by slot name; what is not known yet is left out. */
   async readState(): Promise<TensorMap> {
     if (this.#owner !== undefined) return this.#owner.readState();
-    const weights = liveParameters(this.model).map((parameter) => [parameter.name, this.model.weightOf(parameter)]);
+    const weights = this.#live.map((parameter) => [parameter.name, this.model.weightOf(parameter)]);
     return { ...Object.fromEntries(weights), ...this.#waiting };
   }
 
   /** Replaces state by slot name. Weights go to the model, too. */
   async writeState(state: TensorMap): Promise<void> {
-    const parameters = liveParameters(this.model).filter(({ name }) => state[name] !== undefined);
+    const parameters = this.#live.filter(({ name }) => state[name] !== undefined);
     this.model.setWeights(
       Object.fromEntries(
         parameters.map((each) => [each.name, (state[averageSlot(each.name)] ?? state[each.name]) as Tensor]),
@@ -150,6 +155,7 @@ export class ProgramCache {
     for (const executable of executables) if (executable !== this.#owner) await executable.dispose();
     await this.#owner?.dispose();
     this.#owner = undefined;
+    this.#slots = new Set();
   }
 
   async #compileTraining(batch: NamedBatch, role: BatchRole): Promise<Compiled> {
@@ -158,11 +164,12 @@ export class ProgramCache {
     const program = trainingProgram(this.#recipe, signatureOf(batch), role);
     if (this.#owner !== undefined) return { program, executable: await this.#compile(program, role) };
     const started = { ...program, state: program.state.map((slot) => ({ ...slot, initial: this.#initial(slot) })) };
-    requireKnownSlots(this.model, started, this.#waiting);
+    if (!this.#forgets) requireKnownSlots(this.model, started, this.#waiting);
     const executable = await this.#compile(started, role);
     this.#owner = executable;
     this.#slots = new Set(started.state.map(({ name }) => name));
     this.#waiting = {};
+    this.#forgets = false;
     await this.#dropEvaluation();
     return { program, executable };
   }
@@ -177,7 +184,7 @@ export class ProgramCache {
       model,
       signature: signatureOf(batch),
       objectives: kind === 'evaluate' ? objectives : [],
-      live: this.#owner === undefined ? [] : liveParameters(model),
+      live: this.#owner === undefined ? [] : this.#live,
       slotOf: (parameter) => this.#slotOf(parameter),
       withOutputs: kind === 'predict',
     });
@@ -199,9 +206,20 @@ export class ProgramCache {
   }
 
   #rememberWeights(): void {
-    for (const parameter of liveParameters(this.model)) {
-      this.#known.set(parameter.name, this.model.weightOf(parameter));
-    }
+    this.#live = liveParameters(this.model);
+    for (const parameter of this.model.parameters) this.#known.set(parameter.name, this.model.weightOf(parameter));
+  }
+
+  // Programs are built anew; state goes over to them.
+  async #startOver(changed: readonly Parameter[]): Promise<void> {
+    if (this.#owner === undefined) return;
+    const set = new Set(changed.map(({ name }) => name));
+    const trained = Object.entries(await this.readWeights()).filter(([name]) => !set.has(name));
+    const state = await this.#owner.readState();
+    this.model.setWeights(Object.fromEntries(trained));
+    await this.dispose();
+    this.#waiting = state;
+    this.#forgets = true;
   }
 
   async #dropEvaluation(): Promise<void> {

@@ -143,6 +143,30 @@ describe('fit', () => {
     expect(reset).toEqual(await (await classifier()).evaluate(data));
   });
 
+  test('layers may be frozen and unfrozen between calls: what is trained goes on, what is frozen stays', async () => {
+    const trainer = await classifier({ optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }) });
+    const { model } = trainer;
+    const step = { batchSize: 8, verbose: 0 } as const;
+    model.setTrainable('dense.kernel', false);
+    const start = model.getWeights();
+    await trainer.fit(data, step);
+    const first = model.getWeights();
+    expect(first['dense.kernel']).toEqual(start['dense.kernel']);
+    expect(first['dense.bias']).not.toEqual(start['dense.bias']);
+    model.setTrainable('dense.kernel', true);
+    await trainer.fit(data, step);
+    const second = model.getWeights();
+    expect(second['dense.kernel']).not.toEqual(first['dense.kernel']);
+    model.setTrainable('dense.bias', false);
+    await trainer.fit(data, step);
+    expect(model.getWeights()['dense.bias']).toEqual(second['dense.bias']);
+    expect(trainer.step).toBe(9);
+    // A frozen weight that is set is used.
+    const before = await trainer.evaluate(data);
+    model.setWeights({ 'dense.bias': tensor([5, -5, 0]) });
+    expect((await trainer.evaluate(data))['loss']).not.toBeCloseTo(before['loss'] as number, 2);
+  });
+
   test('weights set after a checkpoint was loaded win over its own', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'modelwright-'));
     try {
