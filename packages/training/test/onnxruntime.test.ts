@@ -138,7 +138,7 @@ test('metrics agree', async () => {
     const trainer = await createTrainer(network('softmax'), {
       backend,
       loss: 'sparseCategoricalCrossentropy',
-      metrics,
+      weightedMetrics: metrics,
     });
     const sampleWeight = x.map(([first]) => 1 + (first as number) / 2);
     results.push(await trainer.evaluateDetailed({ x, y: labels, sampleWeight }, { batchSize: 9 }));

@@ -32,7 +32,8 @@ async function measure(
 ): Promise<DetailedEvaluation> {
   const trainer = await createTrainer(echoModel(given.predictions[0]?.length ?? 1), {
     backend: createReferenceBackend(),
-    metrics: [metric],
+    metrics: sampleWeights === undefined ? [metric] : [],
+    weightedMetrics: sampleWeights === undefined ? [] : [metric],
   });
   const inputs = tensor(given.predictions, { dtype: 'float64' });
   const targets = tensor(given.targets as never, { dtype: given.dtype ?? 'float64' });
@@ -187,4 +188,23 @@ test('a function of symbolic values is a metric', async () => {
 test('an unknown name lists those that exist', () => {
   expect(() => toMetric('accurracy')).toThrow(/no metric 'accurracy'; there are: accuracy, /);
   expect(metricNames).toContain('auc');
+});
+
+test('weights count in weighted metrics alone', async () => {
+  const trainer = await createTrainer(echoModel(classes), {
+    backend: createReferenceBackend(),
+    metrics: ['sparseCategoricalAccuracy'],
+    weightedMetrics: ['sparseCategoricalAccuracy', 'topKCategoricalAccuracy'],
+  });
+  const matches = chosen.map((choice, index) => choice === labels[index]);
+  const inputs = tensor(probabilities, { dtype: 'float64' });
+  const targets = tensor(labels, { dtype: 'int32' });
+  const logs = await trainer.evaluate({ inputs, targets, sampleWeights: tensor(weights) });
+  expect(Object.keys(logs)).toEqual([
+    'sparseCategoricalAccuracy',
+    'weighted_sparseCategoricalAccuracy',
+    'topKCategoricalAccuracy',
+  ]);
+  expect(logs['sparseCategoricalAccuracy']).toBeCloseTo(share(matches), 12);
+  expect(logs['weighted_sparseCategoricalAccuracy']).toBeCloseTo(share(matches, weights), 6);
 });

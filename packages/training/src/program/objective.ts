@@ -1,6 +1,6 @@
 import { type GraphBuilder, ModelwrightError, normalizeAxis, type Value } from '@modelwright/core';
 import type { Loss, Prediction } from '../losses/loss.js';
-import type { Metric } from '../metrics/metric.js';
+import type { Metric, MetricContext } from '../metrics/metric.js';
 import { Arithmetic, extents } from '../symbolic/arithmetic.js';
 import { alignTarget } from './align-target.js';
 import { type BatchSignature, sampleWeightName, targetName } from './batch-signature.js';
@@ -12,7 +12,10 @@ export interface OutputObjective {
   readonly loss: Loss | undefined;
   /** Factor of its loss in the total. */
   readonly weight: number;
+  /** Count every example the same, as in Keras. */
   readonly metrics: readonly Metric[];
+  /** Count examples by their weights. */
+  readonly weightedMetrics?: readonly Metric[];
   /** Put in front of log names when there are several outputs. */
   readonly prefix: string;
 }
@@ -91,21 +94,49 @@ function buildObjective(request: PartRequest): { loss: Value | undefined; metric
     loss === undefined
       ? undefined
       : meanLoss({ arithmetic, loss, target, values: loss.build({ arithmetic, target, prediction }), sampleWeights });
-  const context = { arithmetic, target, targets: kind.targets, prediction, sampleWeights };
-  const metrics = objective.metrics.map((metric): MetricOutputs => {
-    const name = `${objective.prefix}${metric.name}`;
-    const outputs: { [sum: string]: string } = {};
-    const known: { [sum: string]: number } = {};
-    for (const [sum, each] of Object.entries(metric.sums(context))) {
-      if (typeof each === 'number') known[sum] = each;
-      else {
-        outputs[sum] = `metrics.${name}.${sum}`;
-        builder.output(outputs[sum], each);
-      }
-    }
-    return { name, metric, outputs, known };
-  });
+  const context = { arithmetic, target, targets: kind.targets, prediction };
+  const metrics = namedMetrics(objective).map(({ name, metric, weighted }) =>
+    buildMetric({ name, metric, context: { ...context, sampleWeights: weighted ? sampleWeights : undefined } }),
+  );
   return { loss: built, metrics };
+}
+
+/** A metric under its name in the logs. */
+export interface NamedMetric {
+  readonly name: string;
+  readonly metric: Metric;
+  readonly weighted: boolean;
+}
+
+/** The metrics of an output: first those that count every example the same. */
+export function namedMetrics({ prefix, metrics, weightedMetrics = [] }: OutputObjective): readonly NamedMetric[] {
+  const plain = metrics.map((metric) => ({ name: `${prefix}${metric.name}`, metric, weighted: false }));
+  const taken = new Set(metrics.map(({ name }) => name));
+  const weighted = weightedMetrics.map((metric) => ({
+    name: `${prefix}${taken.has(metric.name) ? 'weighted_' : ''}${metric.name}`,
+    metric,
+    weighted: true,
+  }));
+  return [...plain, ...weighted];
+}
+
+interface MetricRequest {
+  readonly name: string;
+  readonly metric: Metric;
+  readonly context: MetricContext;
+}
+
+function buildMetric({ name, metric, context }: MetricRequest): MetricOutputs {
+  const outputs: { [sum: string]: string } = {};
+  const known: { [sum: string]: number } = {};
+  for (const [sum, each] of Object.entries(metric.sums(context))) {
+    if (typeof each === 'number') known[sum] = each;
+    else {
+      outputs[sum] = `metrics.${name}.${sum}`;
+      context.arithmetic.builder.output(outputs[sum], each);
+    }
+  }
+  return { name, metric, outputs, known };
 }
 
 function targetsFor(target: Value, prediction: Value): Loss['targets'] {

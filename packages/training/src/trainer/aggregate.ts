@@ -1,5 +1,5 @@
 import { Tensor, type TensorMap, toNumbers } from '@modelwright/core';
-import type { MetricOutputs, OutputObjective } from '../program/objective.js';
+import type { MetricOutputs, NamedMetric } from '../program/objective.js';
 import type { ObjectiveProgram } from '../program/training-program.js';
 
 /** Numbers by name: `loss`, `accuracy`, … */
@@ -10,16 +10,6 @@ export interface AggregateState {
   readonly examples: number;
   readonly losses: { readonly [name: string]: number | string };
   readonly sums: { readonly [metric: string]: { readonly [sum: string]: readonly (number | string)[] } };
-}
-
-/** A metric under its name in the logs. */
-export type NamedMetric = Pick<MetricOutputs, 'name' | 'metric'>;
-
-/** The metrics of all outputs. */
-export function namedMetrics(objectives: readonly OutputObjective[]): readonly NamedMetric[] {
-  return objectives.flatMap(({ prefix, metrics }) =>
-    metrics.map((metric) => ({ name: `${prefix}${metric.name}`, metric })),
-  );
 }
 
 /** Loss and metrics over the batches seen so far: exact means over examples, whatever the sizes of the batches. */

@@ -11,6 +11,8 @@ export interface ObjectiveOptions {
   readonly loss?: LossLike | { readonly [output: string]: LossLike };
   /** By name, as objects or functions; by output name for several. */
   readonly metrics?: readonly MetricLike[] | { readonly [output: string]: readonly MetricLike[] };
+  /** Metrics that count examples by their sample or class weights; `metrics` count all the same. */
+  readonly weightedMetrics?: readonly MetricLike[] | { readonly [output: string]: readonly MetricLike[] };
   /** Factors of the outputs' losses in the total, default 1. */
   readonly lossWeights?: { readonly [output: string]: number };
 }
@@ -24,10 +26,11 @@ export function resolveObjectives(model: Model, options: ObjectiveOptions): read
   const names = model.graph.outputs.map(({ name }) => name);
   const losses = byOutput(options.loss, { model, names, what: 'loss', isOne: isLoss });
   const metrics = byOutput(options.metrics, { model, names, what: 'metrics', isOne: Array.isArray });
+  const weighted = byOutput(options.weightedMetrics, { model, names, what: 'weightedMetrics', isOne: Array.isArray });
   const weights = options.lossWeights ?? {};
   requireOutputs(Object.keys(weights), { model, names, what: 'lossWeights' });
   return names
-    .filter((output) => losses.has(output) || metrics.has(output))
+    .filter((output) => losses.has(output) || metrics.has(output) || weighted.has(output))
     .map((output) => {
       const loss = losses.get(output);
       return {
@@ -35,6 +38,7 @@ export function resolveObjectives(model: Model, options: ObjectiveOptions): read
         loss: loss === undefined ? undefined : toLoss(loss),
         weight: weights[output] ?? 1,
         metrics: ((metrics.get(output) ?? []) as readonly MetricLike[]).map(toMetric),
+        weightedMetrics: ((weighted.get(output) ?? []) as readonly MetricLike[]).map(toMetric),
         prefix: names.length > 1 ? `${output}_` : '',
       };
     });

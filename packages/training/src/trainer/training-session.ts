@@ -2,9 +2,10 @@ import { type Backend, type Tensor, type TensorMap, type TrainingExtension, tens
 import type { Sample } from '../data/index.js';
 import { batchRole } from '../program/batch-role.js';
 import { feedsOf, learningRateName, stepSlot } from '../program/batch-signature.js';
+import { namedMetrics } from '../program/objective.js';
 import type { TrainingRecipe } from '../program/training-program.js';
 import { type Schedule, toSchedule } from '../schedules/schedule.js';
-import { Aggregate, type AggregateState, namedMetrics } from './aggregate.js';
+import { Aggregate, type AggregateState } from './aggregate.js';
 import { nameBatch, sizeOf } from './name-batch.js';
 import { type Compiled, ProgramCache } from './program-cache.js';
 
@@ -42,7 +43,7 @@ export class TrainingSession {
 
   /** An empty aggregate of this training's metrics, or one that goes on. */
   aggregate(state?: AggregateState | null): Aggregate {
-    const metrics = namedMetrics(this.recipe.objectives);
+    const metrics = this.recipe.objectives.flatMap(namedMetrics);
     return state ? Aggregate.fromJSON(state, metrics) : new Aggregate(metrics);
   }
 
