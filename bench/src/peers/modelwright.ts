@@ -17,6 +17,9 @@ else if (request.mode === 'ticks') report({ milliseconds: await timeTicks(reques
 else report({ milliseconds: await timePredict(Number(request.mode.slice('predict'.length)), request.steps) });
 await backend.dispose();
 
+/** Steps that one time is the mean of. */
+const window = 8;
+
 /**
  * The time from one batch to the next, read off where the batches come by: hooks for batches would make `fit` wait for
  * each. What it does at the end of an epoch falls on that epoch's last step.
@@ -46,9 +49,10 @@ async function timeFit(steps: number): Promise<readonly number[]> {
     });
   await trainer.fit(data, { epochs: 6, verbose: 0 });
   await trainer.dispose();
-  // The first epoch compiles and warms up.
+  // The first epoch compiles and warms up. Batches are fetched ahead of the steps, now and then two at once: only the
+  // mean over several steps says how long one takes.
   const warm = moments.slice(stepsPerEpoch);
-  return warm.slice(1).map((moment, index) => moment - (warm[index] as number));
+  return warm.slice(window).map((moment, index) => (moment - (warm[index] as number)) / window);
 }
 
 async function timePredict(batchSize: number, runs: number): Promise<readonly number[]> {
