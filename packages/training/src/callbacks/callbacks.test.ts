@@ -59,6 +59,20 @@ test('hooks come in order, with the logs of their moment', async () => {
   ]);
 });
 
+test('hooks for every second batch are called there alone, with the state of that batch', async () => {
+  const seen: string[] = [];
+  const watch = callback({
+    batchFrequency: 2,
+    onBatchBegin: (batch) => void seen.push(`batch ${batch}`),
+    onBatchEnd: (batch, _, run) => void seen.push(`end ${batch} step ${run.step}`),
+  });
+  await (await trainer()).fit(data, { batchSize: 1, epochs: 2, callbacks: [watch], verbose: 0 });
+  expect(seen).toEqual([
+    ...['batch 1', 'end 1 step 2', 'batch 3', 'end 3 step 4'],
+    ...['batch 1', 'end 1 step 6', 'batch 3', 'end 3 step 8'],
+  ]);
+});
+
 test('early stopping waits, stops and goes back to the best weights', async () => {
   // With this learning rate the loss grows from the first epoch on.
   expect(await epochsUntilStop([earlyStopping({ monitor: 'loss', patience: 3 })], 1.2)).toBe(4);

@@ -31,6 +31,8 @@ export class FitRun implements TrainingRun {
   readonly #callbacks: readonly Callback[];
   #position: TrainingPosition;
   #aggregate: Aggregate;
+  /** Batches of the epoch that have been begun; those that have ended are in the position. */
+  #begun = 0;
   #stopped = false;
   #requested: string[] = [];
 
@@ -112,6 +114,7 @@ export class FitRun implements TrainingRun {
       await this.#notify((each) => each.onEpochBegin?.(epoch, this));
       this.#position = { epoch, batch, learningRate: this.learningRate };
     }
+    this.#begun = batch;
     progress.startEpoch({ epoch: epoch + 1, epochs: this.epochs, steps: batches.cardinality });
     const pass = { epoch: earlierEpochs + epoch, skip: batch, recycleAfter: longestInUse };
     await runPipeline(batches.epoch(pass), {
@@ -129,7 +132,7 @@ export class FitRun implements TrainingRun {
         cause: options.signal.reason,
       });
     }
-    const { batch } = this.#position;
+    const batch = this.#begun++;
     for (const each of this.#batchCallbacks(session.step + 1)) await each.onBatchBegin?.(batch, this);
     return session.begin(sample);
   }
