@@ -17,13 +17,18 @@ export function digits(): Plugin {
       folder = join(publicDir, 'digits');
     },
     buildStart() {
-      if (existsSync(join(folder, 'training.bin'))) return;
-      mkdirSync(folder, { recursive: true });
-      const { train, test } = loadDigits();
-      write(join(folder, 'held-out.bin'), packed(test, test.count));
-      write(join(folder, 'training.bin'), packed(train, trainingDigits));
+      writeDigits(folder);
     },
   };
+}
+
+/** Writes the two files into a folder, unless they are there. */
+export function writeDigits(folder: string): void {
+  if (existsSync(join(folder, 'training.bin'))) return;
+  mkdirSync(folder, { recursive: true });
+  const { train, test } = loadDigits();
+  write(join(folder, 'held-out.bin'), packed(test, test.count));
+  write(join(folder, 'training.bin'), packed(train, trainingDigits));
 }
 
 // Two builds may run at once: neither may see half a file of the other.

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page, type Response } from 'playwright-core';
 import { build, preview } from 'vite';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -35,6 +35,13 @@ export async function buildSite(): Promise<{ readonly folder: string; readonly r
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
+/** A page of the site and what has happened in it. */
+export interface Visit {
+  readonly page: Page;
+  readonly errors: readonly string[];
+  readonly responses: () => readonly Response[];
+}
+
 /** The built example on a server of its own, and a browser to look at it. */
 export class Site {
   readonly #url: string;
@@ -63,14 +70,16 @@ export class Site {
     });
   }
 
-  /** A fresh page; an uncaught error in it fails the test that waits on `page`. */
-  async visit(path: string): Promise<{ readonly page: Page; readonly errors: readonly string[] }> {
+  /** A fresh page, with the uncaught errors and the answers of the server so far. */
+  async visit(path: string): Promise<Visit> {
     const page = await this.#browser.newPage({ viewport: { width: 1100, height: 1200 } });
     page.setDefaultTimeout(60_000);
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
+    const responses: Response[] = [];
+    page.on('response', (response) => responses.push(response));
     await page.goto(this.#url + path);
-    return { page, errors };
+    return { page, errors, responses: () => [...responses] };
   }
 
   close(): Promise<void> {

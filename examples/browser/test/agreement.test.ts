@@ -1,0 +1,141 @@
+/**
+ * One trained file and one training program on every backend of this machine: in Node, and in Chromium. All 2,000 held-out
+ * digits come out within 1e-4 of the reference, with the same answer; 20 losses agree within 1e-3 of themselves.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { readOnnx } from '@modelwright/onnx';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeDigits } from '../digits-plugin.js';
+import {
+  allProbabilities,
+  classesOf,
+  largestDifference,
+  largestRelativeDifference,
+  lossTrace,
+} from '../src/agreement.js';
+import { backends } from '../src/backends.js';
+import type { CompareHandle } from '../src/compare.js';
+import { type Digits, unpackDigits } from '../src/digits.js';
+import { type NetworkKind, networks } from '../src/networks.js';
+import { chromiumPath, Site } from './chromium.js';
+import { type NodeBackend, nodeBackends, reference } from './node-backends.js';
+
+const outputTolerance = 1e-4;
+const lossTolerance = 1e-3;
+const steps = 20;
+const kinds = Object.keys(networks) as NetworkKind[];
+const publicFolder = fileURLToPath(new URL('../public/', import.meta.url));
+const minutes = 60_000;
+
+interface PageGlobals {
+  readonly modelwrightCompare: CompareHandle;
+}
+
+interface Findings {
+  readonly probabilities: Float32Array;
+  readonly traces: { readonly [kind in NetworkKind]: readonly number[] };
+}
+
+let heldOut: Digits;
+let training: Digits;
+let expected: Findings;
+
+async function findingsOf({ open }: NodeBackend): Promise<Findings> {
+  const backend = await open();
+  try {
+    const model = readOnnx(readFileSync(`${publicFolder}digits.onnx`));
+    return {
+      probabilities: await allProbabilities(model, backend, heldOut),
+      traces: {
+        mlp: await lossTrace(backend, training, { network: 'mlp', steps }),
+        cnn: await lossTrace(backend, training, { network: 'cnn', steps }),
+      },
+    };
+  } finally {
+    await backend.dispose();
+  }
+}
+
+/** Largest differences from the reference, by place and backend; printed when all is done. */
+const table: { [where: string]: { [what: string]: string } } = {};
+
+function note(where: string, what: string, difference: number): number {
+  table[where] = { ...table[where], [what]: difference.toExponential(1) };
+  return difference;
+}
+
+function expectSameAnswers(where: string, probabilities: Float32Array, count = heldOut.count): void {
+  expect(probabilities).toHaveLength(count * 10);
+  const wanted = expected.probabilities.subarray(0, count * 10);
+  expect(note(where, `outputs of ${count}`, largestDifference(probabilities, wanted))).toBeLessThan(outputTolerance);
+  expect(classesOf(probabilities)).toEqual(classesOf(wanted));
+}
+
+function expectSameLosses(where: string, kind: NetworkKind, losses: readonly number[]): void {
+  expect(losses).toHaveLength(steps);
+  expect(note(where, `losses of ${kind}`, largestRelativeDifference(losses, expected.traces[kind]))).toBeLessThan(
+    lossTolerance,
+  );
+}
+
+beforeAll(async () => {
+  writeDigits(`${publicFolder}digits`);
+  [heldOut, training] = ['held-out', 'training'].map((name) =>
+    unpackDigits(readFileSync(`${publicFolder}digits/${name}.bin`)),
+  ) as [Digits, Digits];
+  expected = await findingsOf(reference);
+}, 10 * minutes);
+
+afterAll(() => console.table(table));
+
+it('the reference reads 97 of 100 held-out digits, and learns', () => {
+  const classes = classesOf(expected.probabilities);
+  expect(heldOut.count).toBe(2_000);
+  expect(classes.filter((digit, row) => digit === heldOut.labels[row]).length).toBeGreaterThan(0.97 * heldOut.count);
+  for (const kind of kinds) expect(expected.traces[kind].at(-1)).toBeLessThan(expected.traces[kind][0] as number);
+});
+
+describe('in Node', () => {
+  for (const backend of nodeBackends) {
+    it(`${backend.id} agrees with the reference`, { timeout: 5 * minutes }, async () => {
+      const found = await findingsOf(backend);
+      expectSameAnswers(`node, ${backend.id}`, found.probabilities);
+      for (const kind of kinds) expectSameLosses(`node, ${backend.id}`, kind, found.traces[kind]);
+    });
+  }
+});
+
+describe.skipIf(chromiumPath === undefined)('in Chromium (skipped where there is none)', () => {
+  let site: Site;
+  let page: Page;
+  beforeAll(async () => {
+    site = await Site.open();
+    ({ page } = await site.visit('compare.html'));
+  }, 2 * minutes);
+  afterAll(() => site?.close());
+
+  // The reference is slow and the same code as in Node: a few digits show that it runs the same.
+  const digitsFor = (id: string): number => (id === 'reference' ? 100 : 2_000);
+
+  for (const { id } of backends) {
+    it(`${id} gives the answers of the reference`, { timeout: 5 * minutes }, async () => {
+      const given = await page.evaluate(
+        ([id, count]) => (globalThis as unknown as PageGlobals).modelwrightCompare.probabilities(id, count),
+        [id, digitsFor(id)] as const,
+      );
+      expectSameAnswers(`chromium, ${id}`, Float32Array.from(given), digitsFor(id));
+    });
+
+    for (const kind of kinds) {
+      it(`${id} trains the ${kind} as the reference does`, { timeout: 5 * minutes }, async () => {
+        const losses = await page.evaluate(
+          ([id, kind, steps]) => (globalThis as unknown as PageGlobals).modelwrightCompare.lossTrace(id, kind, steps),
+          [id, kind, steps] as const,
+        );
+        expectSameLosses(`chromium, ${id}`, kind, losses);
+      });
+    }
+  }
+});
