@@ -36,8 +36,8 @@ export function isBindingType(type: DType): type is ElementType {
 }
 
 /** @returns whether an engine of this kind can exchange tensors of the type. */
-export function isExchanged(type: DType, engine: 'native' | 'binding'): type is ElementType {
-  return engine === 'binding' ? isBindingType(type) : isElementType(type);
+export function isExchanged(type: DType, engine: 'native' | 'binding' | 'web'): type is ElementType {
+  return engine === 'native' ? isElementType(type) : isBindingType(type);
 }
 
 /**

@@ -66,7 +66,7 @@ export interface Session {
 
 /** A way to reach ONNX Runtime. */
 export interface Engine {
-  readonly kind: 'native' | 'binding';
+  readonly kind: 'native' | 'binding' | 'web';
   /** Version of the runtime, e.g. `1.30.0`. */
   readonly version: string;
   /** @param model - bytes of an ONNX file, or the path of one (external data is looked for beside it). */

@@ -9,11 +9,23 @@ export interface ApiTensor {
   dispose(): void;
 }
 
+/** What the JS API says of an input or output. */
+export interface ApiMetadata {
+  readonly name: string;
+  readonly type?: string;
+  readonly shape?: readonly (number | string)[];
+}
+
 /** A session of ONNX Runtime's JS API. */
 export interface ApiSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  run(feeds: Readonly<Record<string, ApiTensor>>): Promise<Readonly<Record<string, ApiTensor>>>;
+  readonly inputMetadata: readonly ApiMetadata[];
+  readonly outputMetadata: readonly ApiMetadata[];
+  run(
+    feeds: Readonly<Record<string, ApiTensor>>,
+    fetches?: readonly string[],
+  ): Promise<Readonly<Record<string, ApiTensor>>>;
   release(): Promise<void>;
 }
 

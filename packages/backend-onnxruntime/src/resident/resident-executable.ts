@@ -12,7 +12,7 @@ import {
   type TensorMap,
   type Value,
 } from '@modelwright/core';
-import { type AcceleratorSession, isOnDevice, type Placed } from './accelerator.js';
+import type { AcceleratorSession, Placed } from './accelerator.js';
 import type { ResidencyPlan } from './residency-plan.js';
 import { copyOf, type ResidentState } from './resident-state.js';
 
@@ -143,11 +143,7 @@ export class ResidentExecutable implements Executable {
   }
 
   /** Moves every slot to its next value; what is copied from other slots is read before any changes. */
-  async #advance(run: {
-    given: TensorMap;
-    numbers: ReadNumber;
-    results: ReadonlyMap<string, Placed>;
-  }): Promise<void> {
+  async #advance(run: { given: TensorMap; numbers: ReadNumber; results: ReadonlyMap<string, Placed> }): Promise<void> {
     const { plan } = this.#parts;
     const next: [string, Placed][] = [];
     for (const { slot, value } of plan.copiedSlots) next.push([slot.name, copyOf(await this.#known(value, run.given))]);

@@ -152,7 +152,10 @@ function toExtra(configuration: Readonly<Record<string, string>>): object {
     const path = key.split('.');
     const last = path.pop() as string;
     let target = extra;
-    for (const part of path) target = (target[part] ??= {}) as { [name: string]: unknown };
+    for (const part of path) {
+      target[part] ??= {};
+      target = target[part] as { [name: string]: unknown };
+    }
     target[last] = value;
   }
   return extra;
@@ -161,4 +164,3 @@ function toExtra(configuration: Readonly<Record<string, string>>): object {
 function rethrow(error: unknown): never {
   throw toRuntimeError(error instanceof Error ? error.message : String(error));
 }
-

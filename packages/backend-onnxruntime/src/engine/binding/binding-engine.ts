@@ -1,6 +1,6 @@
 import type { Tensor } from '@modelwright/core';
 import type { Engine, EngineValue, Session, SessionOptions } from '../engine.js';
-import { toRuntimeError } from '../native/ort-api.js';
+import { toRuntimeError } from '../runtime-error.js';
 import { type BindingApi, importBinding } from './binding-api.js';
 import { BindingSession, BindingValue } from './binding-session.js';
 import { openWorkerBinding } from './worker-binding.js';

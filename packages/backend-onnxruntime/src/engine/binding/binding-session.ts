@@ -2,7 +2,7 @@ import { type DType, ModelwrightError, Tensor, type TensorData } from '@modelwri
 import { checkMemory, type ElementType, isBindingType } from '../element-type.js';
 import type { EngineRunOptions, EngineValue, RunPlan, Session, ValueMetadata } from '../engine.js';
 import { requireKnown } from '../native/native-session.js';
-import { toRuntimeError } from '../native/ort-api.js';
+import { toRuntimeError } from '../runtime-error.js';
 import type { BindingApi, BindingInferenceSession, BindingMetadata, BindingTensor } from './binding-api.js';
 
 /** A tensor of the stock API over the caller's memory. */

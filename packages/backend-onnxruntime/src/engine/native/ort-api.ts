@@ -1,4 +1,5 @@
-import { type ErrorCode, ModelwrightError } from '@modelwright/core';
+import { ModelwrightError } from '@modelwright/core';
+import { toRuntimeError } from '../runtime-error.js';
 import type { Koffi, KoffiLibrary, NativeArgument, NativeFunction } from './koffi.js';
 import { type OrtFunction, ortApiVersion, ortSlots, ortTableLength } from './ort-slots.js';
 
@@ -10,15 +11,6 @@ const kinds: Readonly<Record<string, string>> = {
   l: 'int64_t',
   t: 'const char *',
   v: 'void',
-};
-
-/** ONNX Runtime's error codes that say something of the caller's model; the others are failures of the runtime. */
-const errorCodes: Readonly<Record<number, ErrorCode>> = {
-  2: 'invalid-argument',
-  3: 'file-unreadable',
-  7: 'invalid-model',
-  9: 'unsupported-op',
-  10: 'invalid-model',
 };
 
 /** Memory of 16 pointers that synchronous calls write their results to. Only the main thread touches it, between calls. */
@@ -133,13 +125,6 @@ export class OrtApi {
     const text = this.#koffi.decode as unknown as { string(pointer: bigint): string };
     return text.string(pointer);
   }
-}
-
-/** Turns a failure that ONNX Runtime reports, by whichever engine, into a typed error. */
-export function toRuntimeError(message: string, code?: number): ModelwrightError {
-  const terminated = /terminate flag/i.test(message);
-  const kind = terminated ? 'aborted' : (errorCodes[code ?? 0] ?? 'backend-failure');
-  return new ModelwrightError(kind, `ONNX Runtime: ${message}`);
 }
 
 function readTable(koffi: Koffi, library: KoffiLibrary): { table: BigUint64Array; version: string } {

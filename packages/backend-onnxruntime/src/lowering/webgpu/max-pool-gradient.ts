@@ -1,4 +1,11 @@
-import { concreteShape, fullTensor, type GraphBuilder, isConcrete, type OpAttributes, type Value } from '@modelwright/core';
+import {
+  concreteShape,
+  fullTensor,
+  type GraphBuilder,
+  isConcrete,
+  type OpAttributes,
+  type Value,
+} from '@modelwright/core';
 import type { Rewrite } from '../lowering.js';
 import { asNumbers } from './simple.js';
 

@@ -1,0 +1,45 @@
+import { dtypes, RunQueue } from '@modelwright/core';
+import { isExchanged } from '../engine/element-type.js';
+import type { SessionOptions } from '../engine/engine.js';
+import { webgpuTable } from '../lowering/webgpu/webgpu-table.js';
+import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
+import { compileResident } from '../resident/compile-resident.js';
+import type { JavaScriptApi } from '../resident/javascript-api.js';
+import { WebGpuAccelerator } from '../resident/webgpu-accelerator.js';
+import { supportedOps } from './host-backend.js';
+
+/** What a backend on a GPU through WebGPU is made of. */
+export interface WebGpuBackendOptions {
+  readonly api: JavaScriptApi;
+  readonly engine: EngineName;
+  readonly cpuFallback: boolean;
+  readonly sessionOptions: SessionOptions;
+}
+
+/** Runs of two threads at once end the process, and a browser has one device: all backends stand in one line. */
+const turns = new RunQueue();
+
+/** Makes a backend that keeps state in the memory of a GPU. */
+export function createWebGpuBackend({
+  api,
+  engine,
+  cpuFallback,
+  sessionOptions,
+}: WebGpuBackendOptions): OnnxRuntimeBackend {
+  const accelerator = new WebGpuAccelerator(api, { cpuFallback });
+  return new OrtBackend({
+    device: accelerator.device,
+    engine,
+    runtimeVersion: accelerator.version,
+    capabilities: {
+      ops: supportedOps(webgpuTable),
+      dtypes: new Set(dtypes.filter((dtype) => isExchanged(dtype, 'binding'))),
+      threads: 1,
+      residency: 'device',
+      symbolicShapes: true,
+    },
+    compile: (program, options, onClosed) =>
+      compileResident(program, options, { accelerator, table: webgpuTable, sessionOptions, turns, onClosed }),
+    close: () => turns.add(() => accelerator.dispose()),
+  });
+}

@@ -1,0 +1,91 @@
+import {
+  type CompileOptions,
+  cancelTransposes,
+  foldConstants,
+  ModelwrightError,
+  type Program,
+  type RunQueue,
+  runPasses,
+  verify,
+} from '@modelwright/core';
+import { writeOnnx } from '@modelwright/onnx';
+import type { SessionOptions } from '../engine/engine.js';
+import { lowerGraph } from '../lowering/lower-graph.js';
+import type { LoweringTable } from '../lowering/lowering.js';
+import type { Accelerator, AcceleratorSession, AcceleratorSessionOptions, Placed } from './accelerator.js';
+import { planResidency, type ResidencyPlan } from './residency-plan.js';
+import { ResidentExecutable } from './resident-executable.js';
+import { ResidentState } from './resident-state.js';
+
+/** What compiling for a device needs of its backend. */
+export interface ResidentContext {
+  readonly accelerator: Accelerator;
+  readonly table: LoweringTable;
+  readonly sessionOptions: SessionOptions;
+  /** The queue of the device. */
+  readonly turns: RunQueue;
+  readonly onClosed: (executable: ResidentExecutable) => void;
+}
+
+/** Compiles a program for a device that keeps its state. */
+export async function compileResident(
+  program: Program,
+  options: CompileOptions,
+  context: ResidentContext,
+): Promise<ResidentExecutable> {
+  const state = sharedStateOf(options) ?? new ResidentState(context.accelerator);
+  const plan = planResidency(program);
+  state.attach(program.state);
+  try {
+    const session = await context.turns.add(() => load(plan, options, context));
+    const parts = { program, plan, state, session, turns: context.turns };
+    const executable: ResidentExecutable = new ResidentExecutable(parts, () => context.onClosed(executable));
+    return executable;
+  } catch (error) {
+    state.detach();
+    throw error;
+  }
+}
+
+function sharedStateOf({ shareState }: CompileOptions): ResidentState | undefined {
+  if (shareState === undefined) return undefined;
+  if (shareState instanceof ResidentExecutable) return shareState.state;
+  throw new ModelwrightError('invalid-argument', 'state can be shared only with an executable of the same backend');
+}
+
+async function load(
+  plan: ResidencyPlan,
+  { debug }: CompileOptions,
+  { accelerator, table, sessionOptions }: ResidentContext,
+): Promise<AcceleratorSession | undefined> {
+  const { graph } = plan;
+  if (graph.outputs.length === 0) return undefined;
+  // Names of the session's outputs: unlike those of a program, no value can bear them.
+  const renamed = { ...graph, outputs: graph.outputs.map(({ value }, index) => ({ name: `result.${index}`, value })) };
+  const lowered = runPasses(lowerGraph(renamed, table), [foldConstants, cancelTransposes]);
+  if (debug) verify(lowered);
+  const carried = new Set(plan.carried.map(({ output }) => output));
+  const onDevice = new Set(
+    graph.outputs.flatMap(({ name, value }, index) =>
+      carried.has(name) && accelerator.canHold(value) ? [`result.${index}`] : [],
+    ),
+  );
+  const { bytes } = writeOnnx(lowered, { valueInfo: false, trainingMetadata: false });
+  const options: AcceleratorSessionOptions = { onDevice, session: sessionOptions };
+  const session = await accelerator.createSession(bytes, options);
+  return withNames(
+    session,
+    graph.outputs.map(({ name }) => name),
+  );
+}
+
+function withNames(session: AcceleratorSession, names: readonly string[]): AcceleratorSession {
+  return {
+    inputNames: session.inputNames,
+    run: async (feeds) => {
+      const results = await session.run(feeds);
+      return new Map(names.map((name, index) => [name, results.get(`result.${index}`) as Placed]));
+    },
+    dispose: () => session.dispose(),
+  };
+}
