@@ -113,7 +113,18 @@ function requireBatch(
   tensors: TensorMap,
   { batchSize, what }: { readonly batchSize: number; readonly what: string },
 ): void {
-  for (const [output, { shape }] of Object.entries(tensors)) {
+  for (const [output, { shape, dtype }] of Object.entries(tensors)) {
+    if (dtype === 'string') {
+      const allowed = 'numbers; give classes as 0, 1, 2, …';
+      throw new ModelwrightError(
+        'dtype-mismatch',
+        `${what} of output '${output}' are text where there must be ${allowed}`,
+        {
+          layer: output,
+          given: dtype,
+        },
+      );
+    }
     if (shape[0] === batchSize) continue;
     throw new ModelwrightError(
       'shape-mismatch',

@@ -96,6 +96,16 @@ test.each([
     /input 'x' of model 'linear' is float32, but the batch is string/,
   ],
   [
+    'labels as text',
+    async () =>
+      (await trainer()).trainOnBatch({
+        inputs: x,
+        targets: tensor(['cat', 'dog'], { dtype: 'string' }),
+      }),
+    'dtype-mismatch',
+    /targets of output 'y' are text where there must be numbers/,
+  ],
+  [
     'a label beyond the classes',
     async () => (await trainer()).fit([x, [0, 3]], { ...quiet, shuffle: false }),
     'value-out-of-range',
