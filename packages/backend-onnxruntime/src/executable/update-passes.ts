@@ -71,7 +71,7 @@ export class UpdatePasses {
       const scalars = bound.scalars?.offset ?? 0;
       for (let done = 0; done < bound.pass.count; done += chunkElements) {
         if (performance.now() - start > holdMilliseconds) {
-          await new Promise<void>((resolve) => setImmediate(resolve));
+          await nextTurn();
           start = performance.now();
         }
         const count = Math.min(chunkElements, bound.pass.count - done);
@@ -87,6 +87,14 @@ export class UpdatePasses {
   #region(reference: ArrayReference): Region {
     return reference.kind === 'state' ? this.#store.slot(reference.slot.name).current : this.#find(reference.value);
   }
+}
+
+/** Lets the event loop do other work; a browser has no `setImmediate`. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
 }
 
 /** What passes work on. */
