@@ -1,5 +1,5 @@
 import {
-  type DecomposeContext,
+  decomposeContext,
   decomposeNode,
   type Graph,
   type GraphBuilder,
@@ -91,22 +91,7 @@ function contextOf({
   builder,
   notes,
 }: Omit<Request, 'isFirst' | 'table'>): Parameters<Rewrite<OpName>>[0] {
-  const context: DecomposeContext<object> = {
-    builder,
-    inputs,
-    outputs: node.outputs,
-    attributes: node.attributes,
-    outputCount: node.outputs.length,
-    input(index: number): Value {
-      const value = inputs[index];
-      if (value !== undefined) return value;
-      throw new ModelwrightError('invalid-graph', `${node.op} '${node.name}' lacks input ${index}`, {
-        op: node.op,
-        layer: node.name,
-      });
-    },
-  };
-  return { ...context, notes } as Parameters<Rewrite<OpName>>[0];
+  return { ...decomposeContext(node, inputs, builder), notes } as Parameters<Rewrite<OpName>>[0];
 }
 
 /** Marks the poolings whose gradient in the graph wants to know where the maxima stood. */

@@ -46,7 +46,17 @@ export function decomposeNode(
 ): readonly Value[] | undefined {
   const definition = definitionOf(node);
   if (definition?.decompose === undefined) return undefined;
-  const context: DecomposeContext<object> = {
+  const context = decomposeContext(node, inputs, builder);
+  return builder.scoped({ name: node.name }, () => definition.decompose?.(context));
+}
+
+/** What a rule that rebuilds `node` from simpler ops sees, with inputs that are mapped already. */
+export function decomposeContext(
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  builder: GraphBuilder,
+): DecomposeContext<object> {
+  return {
     builder,
     inputs,
     outputs: node.outputs,
@@ -61,5 +71,4 @@ export function decomposeNode(
       });
     },
   };
-  return builder.scoped({ name: node.name }, () => definition.decompose?.(context));
 }
