@@ -5,6 +5,7 @@ import { describeOps } from './floors/ops.js';
 import { describePrograms } from './floors/programs.js';
 import { type BackendUnderTest, type CaseOutcome, reference, type Suite } from './suite.js';
 import { supportTable } from './support-table.js';
+import { writeReport } from './write-report.js';
 
 /**
  * Declares the tests every backend passes: lifecycle, every op and gradient against the reference evaluator, and whole
@@ -45,13 +46,15 @@ function declareFloors(name: string, options: BackendUnderTest): void {
     if (opened === undefined) return;
     const { name: backend, device } = opened;
     const report = {
+      name,
       backend,
       device,
       outcomes: Object.fromEntries(outcomes),
       knownFailures: options.knownFailures ?? {},
     };
     await options.onReport?.(report);
-    if (options.onReport === undefined) printTable(supportTable([report]));
+    const isKept = await writeReport(report);
+    if (options.onReport === undefined && !isKept) printTable(supportTable([report]));
     await opened.dispose();
   });
 }

@@ -29,6 +29,8 @@ export type CaseOutcome = 'passed' | 'known failure' | 'refused';
 
 /** What became of each case. */
 export interface SupportReport {
+  /** The suite's name, as given to `describeBackend`. */
+  readonly name: string;
   readonly backend: string;
   readonly device: string;
   readonly outcomes: { readonly [id: string]: CaseOutcome };

@@ -6,7 +6,7 @@ import type { SupportReport } from './suite.js';
  */
 export function supportTable(reports: readonly SupportReport[]): string {
   const families = [...new Set(reports.flatMap(({ outcomes }) => Object.keys(outcomes).map(familyOf)))].sort();
-  const columns = reports.map(({ backend, device }) => `${backend} ${device}`);
+  const columns = reports.map(({ name }) => name);
   const rows = families.map((family) => [family, ...reports.map((report) => cellOf(report, family))]);
   const totals = ['**all**', ...reports.map((report) => cellOf(report, undefined))];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -32,10 +32,10 @@ function cellOf({ outcomes }: SupportReport, family: string | undefined): string
   return `${count('passed')}/${seen.length}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
 }
 
-function reasonsOf({ backend, device, knownFailures }: SupportReport): readonly string[] {
+function reasonsOf({ name, knownFailures }: SupportReport): readonly string[] {
   const byReason = new Map<string, string[]>();
   for (const [id, reason] of Object.entries(knownFailures)) byReason.set(reason, [...(byReason.get(reason) ?? []), id]);
   if (byReason.size === 0) return [];
   const items = [...byReason].map(([reason, ids]) => `- ${reason}: ${ids.map((id) => `\`${id}\``).join(', ')}`);
-  return ['', `Known failures of ${backend} ${device}:`, '', ...items];
+  return ['', `Known failures of ${name}:`, '', ...items];
 }
