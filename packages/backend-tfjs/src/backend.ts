@@ -136,4 +136,3 @@ function sharedStoreOf({ shareState }: CompileOptions): StateStore | undefined {
   if (shareState instanceof TfjsExecutable) return shareState.store;
   throw new ModelwrightError('invalid-argument', 'state can be shared only with an executable of the same backend');
 }
-

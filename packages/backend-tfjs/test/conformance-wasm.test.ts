@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
 import { createTfjsBackend } from '../src/index.js';
+import { knownLimits } from '../src/known-limits.js';
 import { describeOpCases } from './op-cases.js';
 
 describeOpCases(async () => {
@@ -10,4 +11,4 @@ describeOpCases(async () => {
   setWasmPaths(`${dirname(main)}/`);
   await tf.setBackend('wasm');
   return createTfjsBackend(tf);
-}, {});
+}, knownLimits.wasm);

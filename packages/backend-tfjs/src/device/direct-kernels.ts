@@ -1,6 +1,6 @@
 import { ModelwrightError } from '@modelwright/core';
 import type { KernelBackend, KernelConfig } from '@tensorflow/tfjs-core';
-import { type Kernels, toDeviceData } from './kernels.js';
+import { type DeviceMemory, type Kernels, toDeviceData } from './kernels.js';
 import type { DeviceData, DeviceDType, KernelAttributes, KernelInputs, TensorInfo, TfjsCore } from './tfjs-core.js';
 
 /**
@@ -9,6 +9,7 @@ import type { DeviceData, DeviceDType, KernelAttributes, KernelInputs, TensorInf
  */
 export class DirectKernels implements Kernels {
   readonly backendName: string;
+  readonly memory: DeviceMemory;
   readonly #core: TfjsCore;
   readonly #backend: KernelBackend;
   readonly #functions = new Map<string, KernelConfig['kernelFunc']>();
@@ -17,6 +18,7 @@ export class DirectKernels implements Kernels {
     this.#core = core;
     this.backendName = backendName;
     this.#backend = backend;
+    this.memory = backendName === 'wasm' ? wasmMemory(backend as unknown as WasmMemory) : plainMemory(backend);
   }
 
   run(name: string, inputs: KernelInputs, attributes: KernelAttributes = {}): TensorInfo | readonly TensorInfo[] {
@@ -62,4 +64,33 @@ export class DirectKernels implements Kernels {
     this.#functions.set(name, config.kernelFunc);
     return config.kernelFunc;
   }
+}
+
+/** What tfjs's wasm backend offers besides its kernels. */
+interface WasmMemory {
+  typedArrayFromHeap(tensor: TensorInfo): DeviceData;
+  makeOutput(shape: number[], dtype: string): TensorInfo;
+}
+
+function wasmMemory(backend: WasmMemory): DeviceMemory {
+  return {
+    view: (tensor) => backend.typedArrayFromHeap(tensor),
+    allocate: (shape, dtype) => backend.makeOutput([...shape], dtype),
+  };
+}
+
+function plainMemory(backend: KernelBackend): DeviceMemory {
+  return {
+    view: (tensor) => toDeviceData(backend.readSync(tensor.dataId) as DeviceData, tensor.dtype),
+    allocate: (shape, dtype) => {
+      const count = shape.reduce((product, extent) => product * extent, 1);
+      const data =
+        dtype === 'float32'
+          ? new Float32Array(count)
+          : dtype === 'int32'
+            ? new Int32Array(count)
+            : new Uint8Array(count);
+      return { dataId: backend.write(data, [...shape], dtype), shape: [...shape], dtype };
+    },
+  };
 }

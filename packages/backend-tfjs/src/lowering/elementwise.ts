@@ -1,6 +1,15 @@
 import { broadcastShapes, type Node, type OpName } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
-import { countOf, host, kernel, type KernelLowering, type LoweringFamily, type StepScope, takes, takesAt } from './lowering.js';
+import {
+  countOf,
+  host,
+  type KernelLowering,
+  kernel,
+  type LoweringFamily,
+  type StepScope,
+  takes,
+  takesAt,
+} from './lowering.js';
 
 /** A kernel of one float32 tensor. */
 export function unary(name: string, input = 'x'): KernelLowering<never> {
@@ -28,7 +37,8 @@ export function combine(scope: StepScope, name: string, a: TensorInfo, b: Tensor
 
 /** The tensor repeated to `shape`. */
 export function expand(scope: StepScope, tensor: TensorInfo, shape: readonly number[]): TensorInfo {
-  if (tensor.shape.length === shape.length && tensor.shape.every((extent, axis) => extent === shape[axis])) return tensor;
+  if (tensor.shape.length === shape.length && tensor.shape.every((extent, axis) => extent === shape[axis]))
+    return tensor;
   if (countOf(shape) === 0 || countOf(tensor.shape) === 1) return filled(scope, tensor, shape);
   const padded = [...new Array<number>(shape.length - tensor.shape.length).fill(1), ...tensor.shape];
   const reps = shape.map((extent, axis) => extent / (padded[axis] as number));
@@ -58,15 +68,14 @@ const passThrough = kernel(() => (scope) => scope.held(0)) as KernelLowering<nev
 const clip: KernelLowering<'Clip'> = kernel((node) => {
   if (!takes(node, 'float32')) return undefined;
   return (scope) => {
-    const [, low, high] = scope.inputs;
-    return scope.run(
-      'ClipByValue',
-      { x: scope.device(0) },
-      {
-        clipValueMin: low?.numbers()[0] ?? Number.NEGATIVE_INFINITY,
-        clipValueMax: high?.numbers()[0] ?? Number.POSITIVE_INFINITY,
-      },
-    );
+    const [, lowInput, highInput] = scope.inputs;
+    const x = scope.device(0);
+    const low = lowInput?.numbers()[0] ?? Number.NEGATIVE_INFINITY;
+    const high = highInput?.numbers()[0] ?? Number.POSITIVE_INFINITY;
+    if (low < high) return scope.run('ClipByValue', { x }, { clipValueMin: low, clipValueMax: high });
+    // The kernel of wasm breaks on an empty range; the upper bound wins.
+    const raised = combine(scope, 'Maximum', x, scope.scalar(low));
+    return combine(scope, 'Minimum', raised, scope.scalar(high));
   };
 });
 
@@ -88,16 +97,49 @@ const exact32 = 'float32 kernels would round it; core computes it exactly';
 
 /** Arithmetic on elements. */
 export const elementwiseLowerings: LoweringFamily<
-  | 'StopGradient' | 'Identity' | 'Neg' | 'Abs' | 'Sign' | 'Reciprocal' | 'Exp' | 'Log' | 'Sqrt' | 'Floor' | 'Ceil' | 'Round'
-  | 'Add' | 'Sub' | 'Mul' | 'Div' | 'Pow' | 'Min' | 'Max' | 'Sum' | 'Mean' | 'Clip' | 'Mod' | 'TrainingSwitch'
-  | 'Sin' | 'Cos' | 'Tan' | 'Asin' | 'Acos' | 'Atan' | 'Sinh' | 'Cosh' | 'Asinh' | 'Acosh' | 'Atanh'
+  | 'StopGradient'
+  | 'Identity'
+  | 'Neg'
+  | 'Abs'
+  | 'Sign'
+  | 'Reciprocal'
+  | 'Exp'
+  | 'Log'
+  | 'Sqrt'
+  | 'Floor'
+  | 'Ceil'
+  | 'Round'
+  | 'Add'
+  | 'Sub'
+  | 'Mul'
+  | 'Div'
+  | 'Pow'
+  | 'Min'
+  | 'Max'
+  | 'Sum'
+  | 'Mean'
+  | 'Clip'
+  | 'Mod'
+  | 'TrainingSwitch'
+  | 'Sin'
+  | 'Cos'
+  | 'Tan'
+  | 'Asin'
+  | 'Acos'
+  | 'Atan'
+  | 'Sinh'
+  | 'Cosh'
+  | 'Asinh'
+  | 'Acosh'
+  | 'Atanh'
 > = {
   StopGradient: passThrough,
   Identity: passThrough,
   TrainingSwitch: 'decompose',
   Neg: unary('Neg'),
   Abs: unary('Abs'),
-  Sign: unary('Sign'),
+  // The kernel makes 0 of NaN.
+  Sign: 'decompose',
   Reciprocal: unary('Reciprocal'),
   Exp: unary('Exp'),
   Log: unary('Log'),
@@ -131,8 +173,23 @@ export const elementwiseLowerings: LoweringFamily<
 
 /** Comparison, logic and choice. */
 export const comparisonLowerings: LoweringFamily<
-  | 'Equal' | 'Greater' | 'GreaterOrEqual' | 'Less' | 'LessOrEqual' | 'And' | 'Or' | 'Xor' | 'Not' | 'Where' | 'IsNaN' | 'IsInf'
-  | 'BitwiseAnd' | 'BitwiseOr' | 'BitwiseXor' | 'BitwiseNot' | 'BitShift'
+  | 'Equal'
+  | 'Greater'
+  | 'GreaterOrEqual'
+  | 'Less'
+  | 'LessOrEqual'
+  | 'And'
+  | 'Or'
+  | 'Xor'
+  | 'Not'
+  | 'Where'
+  | 'IsNaN'
+  | 'IsInf'
+  | 'BitwiseAnd'
+  | 'BitwiseOr'
+  | 'BitwiseXor'
+  | 'BitwiseNot'
+  | 'BitShift'
 > = {
   Equal: binary('Equal', 'float32', 'int32', 'bool'),
   Greater: binary('Greater', 'float32', 'int32'),
@@ -151,7 +208,12 @@ export const comparisonLowerings: LoweringFamily<
     return (scope) => {
       const operands = [scope.device(0), scope.device(1), scope.device(2)] as const;
       const shape = broadcastShapes(...operands.map((each) => each.shape)) as readonly number[];
-      const [condition, t, e] = operands.map((each) => expand(scope, each, shape)) as [TensorInfo, TensorInfo, TensorInfo];
+      const [condition, t, e] = operands.map((each) => expand(scope, each, shape)) as [
+        TensorInfo,
+        TensorInfo,
+        TensorInfo,
+      ];
+      if (t.dtype === 'bool') return chosenBool(scope, { condition, t, e });
       if (shape.length > 0) return scope.run('Select', { condition, t, e });
       const [flag, yes, no] = [condition, t, e].map((each) => scope.reshape(each, [1]));
       return scope.reshape(scope.run('Select', { condition: flag, t: yes, e: no }), []);
@@ -169,6 +231,16 @@ export const comparisonLowerings: LoweringFamily<
   BitwiseNot: host('tfjs has one bitwise kernel only'),
   BitShift: host('tfjs has no shifts'),
 };
+
+// The kernel of wasm would read and write bools as if they were floats.
+function chosenBool(
+  scope: StepScope,
+  { condition, t, e }: { readonly condition: TensorInfo; readonly t: TensorInfo; readonly e: TensorInfo },
+): TensorInfo {
+  const taken = scope.run('LogicalAnd', { a: condition, b: t });
+  const left = scope.run('LogicalAnd', { a: scope.run('LogicalNot', { x: condition }), b: e });
+  return scope.run('LogicalOr', { a: taken, b: left });
+}
 
 function unaryOf(name: string, dtype: string): KernelLowering<never> {
   return kernel((node: Node) =>
@@ -193,8 +265,25 @@ const elu: KernelLowering<'Elu'> = kernel((node) => {
 export const activationLowerings: LoweringFamily<
   Extract<
     OpName,
-    | 'Relu' | 'Sigmoid' | 'Tanh' | 'Softplus' | 'Softsign' | 'HardSwish' | 'Erf' | 'LeakyRelu' | 'PRelu' | 'Elu' | 'Celu' | 'Selu'
-    | 'HardSigmoid' | 'ThresholdedRelu' | 'Shrink' | 'Gelu' | 'Mish' | 'Swish' | 'ReluGradient'
+    | 'Relu'
+    | 'Sigmoid'
+    | 'Tanh'
+    | 'Softplus'
+    | 'Softsign'
+    | 'HardSwish'
+    | 'Erf'
+    | 'LeakyRelu'
+    | 'PRelu'
+    | 'Elu'
+    | 'Celu'
+    | 'Selu'
+    | 'HardSigmoid'
+    | 'ThresholdedRelu'
+    | 'Shrink'
+    | 'Gelu'
+    | 'Mish'
+    | 'Swish'
+    | 'ReluGradient'
   >
 > = {
   Relu: unary('Relu'),

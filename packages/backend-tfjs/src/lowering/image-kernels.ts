@@ -3,6 +3,7 @@ import type { TensorInfo } from '../device/tfjs-core.js';
 import { imageWindow, type WindowAttributes } from './image-window.js';
 import { matrixProduct } from './linear-algebra.js';
 import type { Step, StepScope } from './lowering.js';
+import { type PoolImages, scatterToMaxima } from './scatter-to-maxima.js';
 
 type Compile = (node: Node) => Step;
 
@@ -63,7 +64,11 @@ function conv3d(node: Node): Step {
     const x = scope.device(0);
     const paddings = [[0, 0], ...[0, 1, 2].map((axis) => [pads[axis] as number, pads[axis + 3] as number]), [0, 0]];
     const padded = pads.every((each) => each === 0) ? x : scope.run('PadV2', { x }, { paddings, constantValue: 0 });
-    return scope.run('Conv3D', { x: padded, filter: scope.device(1) }, { strides, dilations, pad: 'valid', dataFormat: 'NDHWC' });
+    return scope.run(
+      'Conv3D',
+      { x: padded, filter: scope.device(1) },
+      { strides, dilations, pad: 'valid', dataFormat: 'NDHWC' },
+    );
   };
 }
 
@@ -88,9 +93,22 @@ const averagePool: Compile = (node) => (scope) => {
 };
 
 const maxPoolGradient: Compile = (node) => (scope) => {
-  const input = scope.device(0);
-  const [output, dy] = [scope.device(1), scope.device(2)];
-  return scope.run('MaxPoolGrad', { dy, input, output }, poolAttributes(node, input.shape));
+  const [x, y, dy] = [scope.device(0), scope.device(1), scope.device(2)];
+  if (scope.memory === undefined)
+    return scope.run('MaxPoolGrad', { dy, input: x, output: y }, poolAttributes(node, x.shape));
+  // The kernel of wasm misses maxima (of windows in the padding, of ties), so it is computed here, in place.
+  const attributes = node.attributes as unknown as PoolAttributes;
+  const { strides, pad } = imageWindow(attributes, x.shape, attributes.kernel_shape);
+  const dx = scope.memory.allocate(x.shape);
+  const [input, output, gradient, result] = [x, y, dy, dx].map((each) => scope.memory?.view(each) as Float32Array);
+  scatterToMaxima({ x: input, y: output, dy: gradient, dx: result } as PoolImages, {
+    image: x.shape,
+    places: y.shape,
+    kernel: attributes.kernel_shape,
+    strides,
+    begins: [pad[1]?.[0] as number, pad[2]?.[0] as number],
+  });
+  return dx;
 };
 
 const averagePoolGradient: Compile = (node) => (scope) => {

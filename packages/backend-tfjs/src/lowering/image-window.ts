@@ -74,7 +74,9 @@ export function imageWindow(
 }
 
 /** Attributes of a window over one axis as those of a window over a row of height 1. */
-export function asTwoAxes<A extends WindowAttributes & { readonly kernel_shape?: readonly number[] }>(attributes: A): A {
+export function asTwoAxes<A extends WindowAttributes & { readonly kernel_shape?: readonly number[] }>(
+  attributes: A,
+): A {
   const { strides, dilations, pads, kernel_shape: kernel } = attributes;
   return {
     ...attributes,

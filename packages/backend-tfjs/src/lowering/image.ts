@@ -1,6 +1,6 @@
 import { type Dimension, isConcrete, reshapeTo, type Shape, sliceOf, type Value, zeroPadded } from '@modelwright/core';
 import { asTwoAxes, axisWindow, type WindowAttributes } from './image-window.js';
-import { image, type ImageBuilder, type ImageLowering, type LoweringFamily, type NodeOf, takes } from './lowering.js';
+import { type ImageBuilder, type ImageLowering, image, type LoweringFamily, type NodeOf, takes } from './lowering.js';
 
 const mostGroups = 64;
 
@@ -56,7 +56,10 @@ const convolution: ImageLowering<'Conv'> = image((node, images) => {
   if (rank === 5) return convolution3d(node, images);
   if (!isFlat(rank)) return undefined;
   const { group } = node.attributes;
-  const attributes = windowFor(withoutUndefined({ ...node.attributes, group: undefined, kernel_shape: undefined }), rank);
+  const attributes = windowFor(
+    withoutUndefined({ ...node.attributes, group: undefined, kernel_shape: undefined }),
+    rank,
+  );
   const picture = asImage(images, x);
   const filter = asFilter(images, w);
   const shape = imageShape(node.outputs[0]?.shape as Shape);
@@ -84,7 +87,8 @@ interface Grouped {
 function groupedConvolution(images: ImageBuilder, grouped: Grouped): Value | undefined {
   const { filter, group, bias } = grouped;
   if (!isConcrete(filter.shape)) return undefined;
-  const made = filter.shape[1] === 1 ? depthwise(images, grouped) : group <= mostGroups ? split(images, grouped) : undefined;
+  const made =
+    filter.shape[1] === 1 ? depthwise(images, grouped) : group <= mostGroups ? split(images, grouped) : undefined;
   if (made === undefined || bias === undefined) return made;
   return images.builder.op('Add', [made, bias]);
 }
@@ -122,7 +126,12 @@ function convolution3d(node: NodeOf<'Conv'>, images: ImageBuilder): Value | unde
   const shape = node.outputs[0]?.shape as Shape;
   if (node.attributes.group !== 1 || !isConcrete(x.shape.slice(2)) || !isConcrete(w.shape)) return undefined;
   const axes = [0, 1, 2].map((index) =>
-    axisWindow(node.attributes, { index, rank: 3, extent: Number(x.shape[index + 2]), kernel: Number(w.shape[index + 2]) }),
+    axisWindow(node.attributes, {
+      index,
+      rank: 3,
+      extent: Number(x.shape[index + 2]),
+      kernel: Number(w.shape[index + 2]),
+    }),
   );
   // The kernels take strides or dilations, not both.
   if (axes.some(({ stride }) => stride > 1) && axes.some(({ dilation }) => dilation > 1)) return undefined;
@@ -144,10 +153,14 @@ const convTranspose: ImageLowering<'ConvTranspose'> = image((node, images) => {
   const rank = x.shape.length;
   const result = node.outputs[0]?.shape as Shape;
   const { group, auto_pad: mode, output_shape: asked, dilations } = node.attributes;
-  const isPlain = group === 1 && mode === 'NOTSET' && asked === undefined && (dilations ?? []).every((each) => each === 1);
+  const isPlain =
+    group === 1 && mode === 'NOTSET' && asked === undefined && (dilations ?? []).every((each) => each === 1);
   if (!isPlain || !takes(node, 'float32') || !isFlat(rank) || !isConcrete(result.slice(1))) return undefined;
   const shape = imageShape(result);
-  const { strides, pads } = windowFor(withoutUndefined({ strides: node.attributes.strides, pads: node.attributes.pads }), rank) as {
+  const { strides, pads } = windowFor(
+    withoutUndefined({ strides: node.attributes.strides, pads: node.attributes.pads }),
+    rank,
+  ) as {
     strides?: readonly number[];
     pads?: readonly number[];
   };
@@ -192,7 +205,9 @@ const weightGradient: ImageLowering<'ConvWeightGradient'> = image((node, images)
         return { axis: index + 1, start, end, step: stride };
       }),
     );
-    const sum = builder.op('ReduceSum', [builder.op('Mul', [part, gradient]), builder.integers([0, 1, 2])], { keepdims: 0 });
+    const sum = builder.op('ReduceSum', [builder.op('Mul', [part, gradient]), builder.integers([0, 1, 2])], {
+      keepdims: 0,
+    });
     taps.push(reshapeTo(builder, sum, [1, weight[0] as number]));
   }
   return reshapeTo(builder, images.transpose(builder.op('Concat', taps, { axis: 0 }), [1, 0]), weight);
@@ -257,8 +272,19 @@ function withoutUndefined<A extends object>(attributes: A): { readonly [name: st
 
 /** Convolutions and pools. */
 export const imageLowerings: LoweringFamily<
-  | 'Conv' | 'ConvTranspose' | 'ConvInputGradient' | 'ConvWeightGradient' | 'MaxPool' | 'AveragePool' | 'LpPool' | 'GlobalAveragePool'
-  | 'GlobalMaxPool' | 'GlobalLpPool' | 'MaxUnpool' | 'MaxPoolGradient' | 'AveragePoolGradient'
+  | 'Conv'
+  | 'ConvTranspose'
+  | 'ConvInputGradient'
+  | 'ConvWeightGradient'
+  | 'MaxPool'
+  | 'AveragePool'
+  | 'LpPool'
+  | 'GlobalAveragePool'
+  | 'GlobalMaxPool'
+  | 'GlobalLpPool'
+  | 'MaxUnpool'
+  | 'MaxPoolGradient'
+  | 'AveragePoolGradient'
 > = {
   Conv: convolution,
   ConvTranspose: convTranspose,

@@ -1,7 +1,15 @@
 import { fromNumbers, ModelwrightError, Tensor } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
 import { expand } from './elementwise.js';
-import { countOf, host, kernel, type KernelLowering, type LoweringFamily, type StepScope, takesAt } from './lowering.js';
+import {
+  countOf,
+  host,
+  type KernelLowering,
+  kernel,
+  type LoweringFamily,
+  type StepScope,
+  takesAt,
+} from './lowering.js';
 import { fromFront } from './shapes.js';
 
 /** An index counted from the front; throws `value-out-of-range` for one outside of the axis. */
@@ -19,7 +27,12 @@ function places(positions: ArrayLike<number>, shape: readonly number[]): Tensor 
 }
 
 /** Flat places of `GatherElements` and `ScatterElements`: the indices replace one coordinate. */
-function elementPlaces(data: readonly number[], axis: number, shape: readonly number[], indices: readonly number[]): Int32Array {
+function elementPlaces(
+  data: readonly number[],
+  axis: number,
+  shape: readonly number[],
+  indices: readonly number[],
+): Int32Array {
   const strides = stridesOf(data);
   const coordinates = shape.map(() => 0);
   return Int32Array.from(indices, (index) => {
@@ -99,7 +112,10 @@ const gatherND: KernelLowering<'GatherND'> = kernel((node) => {
     const rows = rowPlaces(x.shape, depth, indices.numbers());
     const tail = x.shape.slice(depth);
     const table = scope.reshape(x, [countOf(x.shape.slice(0, depth)), countOf(tail)]);
-    return scope.reshape(gatherRows(scope, table, places(rows, [rows.length])), [...indices.shape.slice(0, -1), ...tail]);
+    return scope.reshape(gatherRows(scope, table, places(rows, [rows.length])), [
+      ...indices.shape.slice(0, -1),
+      ...tail,
+    ]);
   };
 });
 
@@ -117,7 +133,9 @@ function scatter(scope: StepScope, { table, rows, updates, adds }: Scatter): Ten
     const sums = scope.run('ScatterNd', { indices, updates }, { shape: [...table.shape] });
     return scope.run('Add', { a: table, b: sums });
   }
-  return scope.run('TensorScatterUpdate', { tensor: table, indices, updates }, {});
+  // The kernel of the plain backend writes into the tensor it is given.
+  const tensor = scope.backendName === 'cpu' ? scope.run('Add', { a: table, b: scope.scalar(0) }) : table;
+  return scope.run('TensorScatterUpdate', { tensor, indices, updates }, {});
 }
 
 /** Without a reduction the last update of a place holds; kernels do not promise an order. */
@@ -171,15 +189,14 @@ const oneHot: KernelLowering<'OneHot'> = kernel((node) => {
   return (scope) => {
     const indices = scope.held(0);
     const depth = scope.held(1).numbers()[0] as number;
-    const [offValue, onValue] = scope.held(2).numbers();
-    // Indices from the end count; all others outside give no place.
-    const at = Int32Array.from(indices.numbers(), (index) => (index < 0 ? index + depth : index));
-    const hot = scope.run(
-      'OneHot',
-      { indices: scope.upload(places(at, [at.length])) },
-      { depth, onValue, offValue, dtype: 'float32' },
-    );
-    return scope.reshape(hot, [...indices.shape, depth]);
+    const [off, on] = scope.held(2).numbers() as [number, number];
+    // Indices from the end count; all others outside give no place. The kernel of wasm knows neither, nor fractions.
+    const hot = new Float32Array(countOf(indices.shape) * depth).fill(off);
+    indices.numbers().forEach((index, row) => {
+      const at = index < 0 ? index + depth : index;
+      if (at >= 0 && at < depth) hot[row * depth + at] = on;
+    });
+    return new Tensor('float32', [...indices.shape, depth], hot);
   };
 });
 
@@ -206,7 +223,16 @@ const decidesShape = 'its shape depends on its values';
 
 /** Reading and writing at places. */
 export const indexingLowerings: LoweringFamily<
-  | 'Gather' | 'GatherElements' | 'GatherND' | 'ScatterElements' | 'ScatterND' | 'OneHot' | 'Trilu' | 'NonZero' | 'Compress' | 'EyeLike'
+  | 'Gather'
+  | 'GatherElements'
+  | 'GatherND'
+  | 'ScatterElements'
+  | 'ScatterND'
+  | 'OneHot'
+  | 'Trilu'
+  | 'NonZero'
+  | 'Compress'
+  | 'EyeLike'
 > = {
   Gather: gather,
   GatherElements: gatherElements,

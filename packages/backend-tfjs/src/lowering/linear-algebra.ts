@@ -1,7 +1,7 @@
 import { broadcastShapes } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
 import { expand } from './elementwise.js';
-import { countOf, host, kernel, type KernelLowering, type LoweringFamily, type StepScope, takes } from './lowering.js';
+import { countOf, host, type KernelLowering, kernel, type LoweringFamily, type StepScope, takes } from './lowering.js';
 
 const plain = { transposeA: false, transposeB: false } as const;
 

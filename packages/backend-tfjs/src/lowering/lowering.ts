@@ -1,10 +1,20 @@
 import type { Attributes, GraphBuilder, Node, OpAttributes, OpName, Shape, Tensor, Value } from '@modelwright/core';
 import type { Held } from '../device/held.js';
-import type { KernelAttributes, KernelInputs, TensorInfo } from '../device/tfjs-core.js';
+import type { DeviceData, DeviceDType, KernelAttributes, KernelInputs, TensorInfo } from '../device/tfjs-core.js';
+
+/** Memory of the device that a step reads and writes in place. */
+export interface ScopeMemory {
+  /** The elements themselves; only valid until the next tensor is made. */
+  view(tensor: TensorInfo): DeviceData;
+  /** A tensor whose elements are yet to be written; freed after the node unless it is a result. */
+  allocate(shape: readonly number[], dtype?: DeviceDType): TensorInfo;
+}
 
 /** What one node sees while a program runs. All tensors made through it are freed after the node, except its results. */
 export interface StepScope {
   readonly backendName: string;
+  /** Absent where tensors lie out of JavaScript's reach. */
+  readonly memory: ScopeMemory | undefined;
   readonly inputs: readonly (Held | undefined)[];
   /** The required input at `index` on the device. */
   device(index: number): TensorInfo;

@@ -1,7 +1,17 @@
 import type { OpName } from '@modelwright/core';
-import type { TensorInfo } from '../device/tfjs-core.js';
+import type { DeviceDType, TensorInfo } from '../device/tfjs-core.js';
+import { copyBlock } from './copy-block.js';
 import { expand } from './elementwise.js';
-import { countOf, host, kernel, type KernelLowering, type LoweringFamily, type NodeOf, type StepScope, takesAt } from './lowering.js';
+import {
+  countOf,
+  host,
+  type KernelLowering,
+  kernel,
+  type LoweringFamily,
+  type NodeOf,
+  type StepScope,
+  takesAt,
+} from './lowering.js';
 import { fromFront, knownShape, optionalNumbers, reshapedShape, squeezedShape, unsqueezedShape } from './shapes.js';
 
 const movable = ['float32', 'int32', 'bool'] as const;
@@ -49,8 +59,7 @@ export function sliceAxes(
 // Backward ranges are turned round first, strided ones taken by the strided kernel, which knows float32 only.
 function sliceTensor(scope: StepScope, x: TensorInfo, ranges: readonly SliceAxis[]): TensorInfo {
   const backward = ranges.filter(({ step }) => step < 0);
-  const turned =
-    backward.length === 0 ? x : scope.run('Reverse', { x }, { dims: backward.map(({ axis }) => axis) });
+  const turned = backward.length === 0 ? x : scope.run('Reverse', { x }, { dims: backward.map(({ axis }) => axis) });
   const begin = x.shape.map(() => 0);
   const end = [...x.shape];
   const strides = x.shape.map(() => 1);
@@ -63,9 +72,17 @@ function sliceTensor(scope: StepScope, x: TensorInfo, ranges: readonly SliceAxis
   const size = begin.map((at, axis) => Math.ceil(((end[axis] as number) - at) / (strides[axis] as number)));
   if (size.includes(0)) return scope.run('Fill', {}, { shape: size, value: 0, dtype: x.dtype });
   if (size.every((extent, axis) => extent === turned.shape[axis])) return turned;
-  if (strides.every((step) => step === 1)) return scope.run('Slice', { x: turned }, { begin, size });
+  if (strides.every((step) => step === 1)) return blockOf(scope, turned, begin, size);
   const masks = { beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 0 };
   return scope.run('StridedSlice', { x: turned }, { begin, end, strides, ...masks });
+}
+
+/** A part of a tensor. The kernel of wasm would copy the whole of it first. */
+function blockOf(scope: StepScope, x: TensorInfo, begin: readonly number[], size: readonly number[]): TensorInfo {
+  if (scope.memory === undefined) return scope.run('Slice', { x }, { begin: [...begin], size: [...size] });
+  const part = scope.memory.allocate(size, x.dtype as DeviceDType);
+  copyBlock(scope.memory.view(x), scope.memory.view(part), { shape: x.shape, begin, size });
+  return part;
 }
 
 const slice: KernelLowering<'Slice'> = kernel((node) => {
@@ -92,7 +109,8 @@ const split: KernelLowering<'Split'> = kernel((node) => {
     const axis = fromFront(node.attributes.axis, x.shape.length);
     const sizes = optionalNumbers(scope, 1) ?? evenParts(x.shape[axis] as number, node.outputs.length);
     if (sizes.length === 1) return scope.held(0);
-    if (sizes.includes(0)) return sizes.map((size, index) => partOf(scope, { x, axis, sizes, index, size }));
+    if (sizes.includes(0) || scope.memory !== undefined)
+      return sizes.map((size, index) => partOf(scope, { x, axis, sizes, index, size }));
     return scope.runAll('SplitV', { x }, { numOrSizeSplits: [...sizes], axis });
   };
 });
@@ -111,7 +129,7 @@ function partOf(
   const shape = x.shape.with(axis, size);
   if (size === 0) return scope.run('Fill', {}, { shape, value: 0, dtype: x.dtype });
   const begin = x.shape.map((_, at) => (at === axis ? countBefore(sizes, index) : 0));
-  return scope.run('Slice', { x }, { begin, size: shape });
+  return blockOf(scope, x, begin, shape);
 }
 
 function countBefore(sizes: readonly number[], index: number): number {
@@ -126,7 +144,8 @@ function evenParts(extent: number, parts: number): readonly number[] {
 const pad: KernelLowering<'Pad'> = kernel((node) => {
   const { mode } = node.attributes;
   const rank = node.inputs[0]?.shape.length ?? 0;
-  if (!takesAt(node, 0, 'float32') || rank === 0 || rank > 4 || (mode !== 'constant' && mode !== 'reflect')) return undefined;
+  if (!takesAt(node, 0, 'float32') || rank === 0 || rank > 4 || (mode !== 'constant' && mode !== 'reflect'))
+    return undefined;
   return (scope) => {
     const x = scope.device(0);
     const pads = scope.held(1).numbers();
@@ -149,12 +168,16 @@ function cropped(scope: StepScope, x: TensorInfo, paddings: readonly (readonly [
   const size = x.shape.map(
     (extent, axis) => extent - (begin[axis] as number) - Math.max(-(paddings[axis]?.[1] as number), 0),
   );
-  return scope.run('Slice', { x }, { begin, size });
+  return blockOf(scope, x, begin, size);
 }
 
 // Nearest neighbours of a whole multiple of the extents: every element repeated.
 const resize: KernelLowering<'Resize'> = kernel((node) => {
-  const { mode, coordinate_transformation_mode: transform, nearest_mode: nearest } = node.attributes as {
+  const {
+    mode,
+    coordinate_transformation_mode: transform,
+    nearest_mode: nearest,
+  } = node.attributes as {
     readonly mode: string;
     readonly coordinate_transformation_mode: string;
     readonly nearest_mode: string;
@@ -163,7 +186,8 @@ const resize: KernelLowering<'Resize'> = kernel((node) => {
   const to = node.outputs[0]?.shape;
   const isPlain =
     (transform === 'half_pixel' && nearest.startsWith('round')) || (transform === 'asymmetric' && nearest === 'floor');
-  if (mode !== 'nearest' || !isPlain || !takesAt(node, 0, 'float32') || from === undefined || to === undefined) return undefined;
+  if (mode !== 'nearest' || !isPlain || !takesAt(node, 0, 'float32') || from === undefined || to === undefined)
+    return undefined;
   // An extent that only the run knows is taken for one that stays.
   const factors = to.map((extent, axis) => (extent === from[axis] ? 1 : Number(extent) / Number(from[axis])));
   if (factors.some((factor) => !Number.isInteger(factor) || factor < 1)) return undefined;
@@ -184,8 +208,22 @@ function repeatedAlong(scope: StepScope, x: TensorInfo, axis: number, factor: nu
 
 /** Movement of elements. */
 export const movementLowerings: LoweringFamily<
-  | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze' | 'Transpose' | 'Concat' | 'Split' | 'Slice' | 'Expand' | 'Tile' | 'DepthToSpace'
-  | 'SpaceToDepth' | 'ReverseSequence' | 'Pad' | 'Resize' | 'ResizeGradient'
+  | 'Reshape'
+  | 'Flatten'
+  | 'Squeeze'
+  | 'Unsqueeze'
+  | 'Transpose'
+  | 'Concat'
+  | 'Split'
+  | 'Slice'
+  | 'Expand'
+  | 'Tile'
+  | 'DepthToSpace'
+  | 'SpaceToDepth'
+  | 'ReverseSequence'
+  | 'Pad'
+  | 'Resize'
+  | 'ResizeGradient'
 > = {
   Reshape: reshaping((scope, { attributes }, from) =>
     reshapedShape(from, scope.held(1).numbers(), attributes.allowzero === 1),
@@ -220,7 +258,10 @@ export const movementLowerings: LoweringFamily<
       const x = scope.device(0);
       const wanted = scope.held(1).numbers();
       const rank = Math.max(wanted.length, x.shape.length);
-      const [from, to] = [x.shape, wanted].map((shape) => [...new Array<number>(rank - shape.length).fill(1), ...shape]);
+      const [from, to] = [x.shape, wanted].map((shape) => [
+        ...new Array<number>(rank - shape.length).fill(1),
+        ...shape,
+      ]);
       const shape = (from as number[]).map((extent, axis) => (extent === 1 ? (to?.[axis] as number) : extent));
       const expanded = expand(scope, x, shape);
       return expanded === x ? scope.held(0) : expanded;

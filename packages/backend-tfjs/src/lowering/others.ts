@@ -1,7 +1,16 @@
 import { counterUniform, dtypeOfOnnx, ModelwrightError, onnxDataType, Tensor, tensor } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
 import { combine } from './elementwise.js';
-import { countOf, host, kernel, type KernelLowering, type LoweringFamily, type StepScope, takes, takesAt } from './lowering.js';
+import {
+  countOf,
+  host,
+  type KernelLowering,
+  kernel,
+  type LoweringFamily,
+  type StepScope,
+  takes,
+  takesAt,
+} from './lowering.js';
 import { fromFront } from './shapes.js';
 
 const lastAxisSoftmax: KernelLowering<'Softmax'> = kernel((node) => {
@@ -12,8 +21,18 @@ const lastAxisSoftmax: KernelLowering<'Softmax'> = kernel((node) => {
 
 /** Normalizations. */
 export const normalizationLowerings: LoweringFamily<
-  | 'Softmax' | 'LogSoftmax' | 'Hardmax' | 'BatchNormalization' | 'LayerNormalization' | 'InstanceNormalization' | 'GroupNormalization'
-  | 'RMSNormalization' | 'LpNormalization' | 'MeanVarianceNormalization' | 'LRN' | 'BatchNormalizationTraining'
+  | 'Softmax'
+  | 'LogSoftmax'
+  | 'Hardmax'
+  | 'BatchNormalization'
+  | 'LayerNormalization'
+  | 'InstanceNormalization'
+  | 'GroupNormalization'
+  | 'RMSNormalization'
+  | 'LpNormalization'
+  | 'MeanVarianceNormalization'
+  | 'LRN'
+  | 'BatchNormalizationTraining'
   | 'BatchNormalizationGradient'
 > = {
   Softmax: lastAxisSoftmax,
@@ -52,7 +71,10 @@ const sparseLoss: KernelLowering<'SparseSoftmaxCrossEntropy'> = kernel((node) =>
     const [, classes] = logits.shape as [number, number];
     const p = scope.run('Softmax', { logits }, { dim: 1 });
     const largest = (x: TensorInfo): TensorInfo => scope.run('Max', { x }, { reductionIndices: [1], keepDims: false });
-    const picked = scope.run('GatherNd', { params: logits, indices: labelPlaces(scope, scope.held(1).numbers(), classes) });
+    const picked = scope.run('GatherNd', {
+      params: logits,
+      indices: labelPlaces(scope, scope.held(1).numbers(), classes),
+    });
     const behind = scope.run('Sub', { a: largest(logits), b: picked });
     return [scope.run('Sub', { a: behind, b: scope.run('Log', { x: largest(p) }) }), p];
   };
@@ -74,7 +96,10 @@ const sparseLossGradient: KernelLowering<'SparseSoftmaxCrossEntropyGradient'> = 
 
 /** Losses. */
 export const lossLowerings: LoweringFamily<
-  'SparseSoftmaxCrossEntropy' | 'SparseSoftmaxCrossEntropyGradient' | 'SoftmaxCrossEntropyLoss' | 'NegativeLogLikelihoodLoss'
+  | 'SparseSoftmaxCrossEntropy'
+  | 'SparseSoftmaxCrossEntropyGradient'
+  | 'SoftmaxCrossEntropyLoss'
+  | 'NegativeLogLikelihoodLoss'
 > = {
   SparseSoftmaxCrossEntropy: sparseLoss,
   SparseSoftmaxCrossEntropyGradient: sparseLossGradient,
@@ -130,7 +155,14 @@ const hostRandom = 'numbers are drawn on the host, so that a seed gives the same
 
 /** Random numbers. */
 export const randomLowerings: LoweringFamily<
-  | 'RandomNormal' | 'RandomUniform' | 'RandomNormalLike' | 'RandomUniformLike' | 'Bernoulli' | 'Multinomial' | 'Dropout' | 'CounterUniform'
+  | 'RandomNormal'
+  | 'RandomUniform'
+  | 'RandomNormalLike'
+  | 'RandomUniformLike'
+  | 'Bernoulli'
+  | 'Multinomial'
+  | 'Dropout'
+  | 'CounterUniform'
 > = {
   RandomNormal: host(hostRandom),
   RandomUniform: host(hostRandom),

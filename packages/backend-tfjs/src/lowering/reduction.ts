@@ -1,6 +1,14 @@
 import type { OpName } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
-import { countOf, kernel, type KernelLowering, type LoweringFamily, type NodeOf, type StepScope, takesAt } from './lowering.js';
+import {
+  countOf,
+  type KernelLowering,
+  kernel,
+  type LoweringFamily,
+  type NodeOf,
+  type StepScope,
+  takesAt,
+} from './lowering.js';
 import { axesFrom, fromFront, optionalNumbers } from './shapes.js';
 
 type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
@@ -10,12 +18,13 @@ interface Reduced {
   readonly axes: readonly number[];
 }
 
-function reduction<N extends Reduction>(
-  reduce: (scope: StepScope, reduced: Reduced) => TensorInfo,
-): KernelLowering<N> {
+function reduction<N extends Reduction>(reduce: (scope: StepScope, reduced: Reduced) => TensorInfo): KernelLowering<N> {
   return kernel<N>((node: NodeOf<N>) => {
     if (!takesAt(node, 0, 'float32')) return undefined;
-    const { keepdims, noop_with_empty_axes: noop } = node.attributes as { keepdims: number; noop_with_empty_axes: number };
+    const { keepdims, noop_with_empty_axes: noop } = node.attributes as {
+      keepdims: number;
+      noop_with_empty_axes: number;
+    };
     return (scope) => {
       const given = optionalNumbers(scope, 1);
       if (noop === 1 && (given?.length ?? 0) === 0) return scope.held(0);
@@ -32,23 +41,34 @@ function reducedShape(shape: readonly number[], axes: readonly number[], keeps: 
   return shape.flatMap((extent, axis) => (axes.includes(axis) ? (keeps ? [1] : []) : [extent]));
 }
 
-/** `Σ` over axes. Over leading axes it is a product with a row of ones: the kernel would transpose first. */
+/** `Σ` over axes. Over leading axes the kernel would transpose first; the rows are added up here instead. */
 export function sumOver(scope: StepScope, { x, axes }: Reduced): TensorInfo {
   const leads = axes.length < x.shape.length && axes.every((axis) => axis < axes.length);
-  if (!leads || scope.backendName !== 'wasm') return scope.run('Sum', { x }, { axis: [...axes], keepDims: false });
-  const rows = countOf(x.shape.slice(0, axes.length));
+  if (!leads || scope.memory === undefined) return scope.run('Sum', { x }, { axis: [...axes], keepDims: false });
   const columns = countOf(x.shape.slice(axes.length));
-  const ones = scope.run('Fill', {}, { shape: [1, rows], value: 1, dtype: 'float32' });
-  return scope.run(
-    'BatchMatMul',
-    { a: ones, b: scope.reshape(x, [rows, columns]) },
-    { transposeA: false, transposeB: false },
-  );
+  const result = scope.memory.allocate([columns]);
+  const source = scope.memory.view(x) as Float32Array;
+  (scope.memory.view(result) as Float32Array).set(sumOfRows(source, columns));
+  return result;
+}
+
+function sumOfRows(source: Float32Array, columns: number): Float64Array {
+  const sums = new Float64Array(columns);
+  for (let row = 0; row < source.length; row += columns) {
+    for (let column = 0; column < columns; column++) {
+      sums[column] = (sums[column] as number) + (source[row + column] as number);
+    }
+  }
+  return sums;
 }
 
 function argExtreme<N extends 'ArgMax' | 'ArgMin'>(name: N): KernelLowering<N> {
   return kernel<N>((node: NodeOf<N>) => {
-    const { axis, keepdims, select_last_index: last } = node.attributes as {
+    const {
+      axis,
+      keepdims,
+      select_last_index: last,
+    } = node.attributes as {
       axis: number;
       keepdims: number;
       select_last_index: number;
@@ -88,7 +108,16 @@ const cumSum: KernelLowering<'CumSum'> = kernel((node) => {
 export const reductionLowerings: LoweringFamily<
   Extract<
     OpName,
-    | Reduction | 'ReduceL1' | 'ReduceL2' | 'ReduceLogSum' | 'ReduceLogSumExp' | 'ReduceSumSquare' | 'ArgMax' | 'ArgMin' | 'TopK' | 'CumSum'
+    | Reduction
+    | 'ReduceL1'
+    | 'ReduceL2'
+    | 'ReduceLogSum'
+    | 'ReduceLogSumExp'
+    | 'ReduceSumSquare'
+    | 'ArgMax'
+    | 'ArgMin'
+    | 'TopK'
+    | 'CumSum'
   >
 > = {
   ReduceSum: reduction(sumOver),

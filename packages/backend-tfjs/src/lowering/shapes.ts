@@ -18,7 +18,11 @@ export function fromFront(axis: number, rank: number): number {
 }
 
 /** What `Reshape` asks for: 0 keeps an extent (unless it is allowed to mean zero), −1 takes the rest. */
-export function reshapedShape(from: readonly number[], wanted: readonly number[], allowZero: boolean): readonly number[] {
+export function reshapedShape(
+  from: readonly number[],
+  wanted: readonly number[],
+  allowZero: boolean,
+): readonly number[] {
   const shape = wanted.map((extent, axis) => (extent === 0 && !allowZero ? (from[axis] as number) : extent));
   const count = from.reduce((product, extent) => product * extent, 1);
   const known = shape.reduce((product, extent) => (extent === -1 ? product : product * extent), 1);

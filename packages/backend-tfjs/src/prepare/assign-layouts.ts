@@ -56,7 +56,8 @@ class LayoutAssignment {
 
   #rewrite(node: Node, inputs: readonly (Value | undefined)[], builder: GraphBuilder): Value | undefined {
     if (node.op === 'Transpose' && node.domain === '') return this.#composed(node, inputs[0] as Value, builder);
-    if (node.op === 'Gemm' && node.domain === '') return this.#product(node as unknown as NodeOf<'Gemm'>, inputs, builder);
+    if (node.op === 'Gemm' && node.domain === '')
+      return this.#product(node as unknown as NodeOf<'Gemm'>, inputs, builder);
     const lowering = loweringOf(node);
     if (lowering !== undefined && lowering !== 'decompose' && lowering.kind === 'image') {
       const transpose = (value: Value, perm: readonly number[]): Value => this.#transpose(builder, value, perm);
@@ -89,7 +90,8 @@ class LayoutAssignment {
     const [a, b, c] = inputs as [Value, Value, Value | undefined];
     const { alpha, beta, transA, transB } = node.attributes;
     if (a.dtype !== 'float32') return undefined;
-    const turned = (value: Value, turns: number): Value => (turns === 0 ? value : this.#transpose(builder, value, [1, 0]));
+    const turned = (value: Value, turns: number): Value =>
+      turns === 0 ? value : this.#transpose(builder, value, [1, 0]);
     const scaled = (value: Value, factor: number): Value =>
       factor === 1 ? value : builder.op('Mul', [value, builder.scalar(factor, 'float32')]);
     const product = scaled(builder.op('MatMul', [turned(a, transA), turned(b, transB)]), alpha);
@@ -109,7 +111,11 @@ class LayoutAssignment {
     if (keeps) return this.#transpose(builder, result as Value, turned.perm);
     const left = turned.perm.filter((_, axis) => !axes.includes(axis));
     const ranks = [...left].sort((a, b) => a - b);
-    return this.#transpose(builder, result as Value, left.map((axis) => ranks.indexOf(axis)));
+    return this.#transpose(
+      builder,
+      result as Value,
+      left.map((axis) => ranks.indexOf(axis)),
+    );
   }
 
   /** Elementwise work in the layout that most of its large operands have. */
@@ -165,7 +171,11 @@ class LayoutAssignment {
     if (!isConcrete(padded)) return value.shape.length === rank ? this.#transpose(builder, value, inverse) : undefined;
     const wide = reshapeTo(builder, value, padded as readonly number[]);
     if (padded.filter((extent) => extent !== 1).length > 1) return this.#transpose(builder, wide, inverse);
-    return reshapeTo(builder, wide, inverse.map((axis) => padded[axis] as number));
+    return reshapeTo(
+      builder,
+      wide,
+      inverse.map((axis) => padded[axis] as number),
+    );
   }
 }
 

@@ -46,7 +46,8 @@ export function imageBuilder(
     builder,
     inputs,
     transpose,
-    kernelNode: ({ op, inputs: sources, attributes, shape }) => kernelNode(builder, { op, inputs: sources, attributes, shape }),
+    kernelNode: ({ op, inputs: sources, attributes, shape }) =>
+      kernelNode(builder, { op, inputs: sources, attributes, shape }),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   type Tensor,
   type Value,
   valuesReadBy,
+  zeros,
 } from '@modelwright/core';
 import { Held } from '../device/held.js';
 import type { Kernels } from '../device/kernels.js';
@@ -70,7 +71,7 @@ export function compilePlan(graph: Graph, kernels: Kernels, outer?: ReadonlyMap<
     return {
       node,
       step: stepOf(node),
-      onHost: hostStep(node),
+      onHost: node.domain === kernelDomain ? emptyStep(node) : hostStep(node),
       inputs: taken,
       outputs: node.outputs.map((value) => ({ place: placeOf(value), dtype: value.dtype, shape: value.shape })),
       subgraphs: subgraphsOf(node).map(({ attribute, graph: inner }) => ({
@@ -137,4 +138,24 @@ function hostStep(node: Node): Step {
     );
     return node.outputs.map(({ dtype }, index) => castTensor(results[index] as Tensor, dtype));
   };
+}
+
+/** A kernel node for inputs without elements: only a product still has a result, its bias. */
+function emptyStep(node: Node): Step {
+  return (scope) => {
+    const tensors = scope.inputs.map((input) => input?.host());
+    if (node.op === 'FusedMatMul') return emptyProduct(node, tensors);
+    const output = node.outputs[0] as Value;
+    return zeros(
+      output.dtype,
+      output.shape.map((extent) => (typeof extent === 'number' ? extent : 0)),
+    );
+  };
+}
+
+function emptyProduct(node: Node, [a, b, bias]: readonly (Tensor | undefined)[]): Tensor {
+  const apply = (op: string, inputs: readonly (Tensor | undefined)[]): Tensor =>
+    evaluateNodeOn({ ...node, op, domain: '', attributes: {} }, inputs)[0] as Tensor;
+  const sum = apply('Add', [apply('MatMul', [a, b]), bias]);
+  return castTensor(node.attributes['activation'] === 'relu' ? apply('Relu', [sum]) : sum, 'float32');
 }

@@ -1,11 +1,14 @@
 import {
+  castTensor,
+  evaluateNodeOn,
   ModelwrightError,
   type Node,
   type OpAttributes,
+  type Tensor,
   tensor,
   zeros,
 } from '@modelwright/core';
-import { Held } from '../device/held.js';
+import { deviceDTypeOf, Held } from '../device/held.js';
 import { NodeScope } from './node-scope.js';
 import type { RunContext } from './run-plan.js';
 import { concatenated, sliced } from './sequences.js';
@@ -114,6 +117,7 @@ class SequenceReader {
 }
 
 function transposedHeld(context: RunContext, held: Held, perm: readonly number[]): Held {
+  if (deviceDTypeOf(held.dtype) !== held.dtype) return transposedOnHost(context, held, perm);
   const scope = new NodeScope(context.kernels, context.scalars, [held]);
   try {
     const turned = scope.run('Transpose', { x: scope.device(0) }, { perm: [...perm] });
@@ -122,6 +126,12 @@ function transposedHeld(context: RunContext, held: Held, perm: readonly number[]
   } finally {
     scope.end();
   }
+}
+
+function transposedOnHost(context: RunContext, held: Held, perm: readonly number[]): Held {
+  const node = { op: 'Transpose', domain: '', name: 'Transpose', attributes: { perm }, inputs: [], outputs: [] };
+  const [turned] = evaluateNodeOn(node, [held.host()]);
+  return new Held(context.kernels, held.dtype, castTensor(turned as Tensor, held.dtype));
 }
 
 interface Stacking {
@@ -155,4 +165,3 @@ function stackAll(
     return turned;
   });
 }
-

@@ -2,7 +2,7 @@ import { ModelwrightError, type Tensor } from '@modelwright/core';
 import { Held } from '../device/held.js';
 import type { Kernels } from '../device/kernels.js';
 import type { DeviceDType, KernelAttributes, KernelInputs, TensorInfo } from '../device/tfjs-core.js';
-import type { StepScope } from '../lowering/lowering.js';
+import type { ScopeMemory, StepScope } from '../lowering/lowering.js';
 
 /** Scalars on the device, kept as long as the backend. */
 export class ScalarCache {
@@ -17,7 +17,8 @@ export class ScalarCache {
     const key = `${dtype}:${Object.is(value, -0) ? '-0' : value}`;
     let tensor = this.#tensors.get(key);
     if (tensor === undefined) {
-      const data = dtype === 'float32' ? Float32Array.of(value) : dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value);
+      const data =
+        dtype === 'float32' ? Float32Array.of(value) : dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value);
       tensor = this.#kernels.upload(data, [], dtype);
       this.#tensors.set(key, tensor);
     }
@@ -45,6 +46,19 @@ export class NodeScope implements StepScope {
 
   get backendName(): string {
     return this.#kernels.backendName;
+  }
+
+  get memory(): ScopeMemory | undefined {
+    const { memory } = this.#kernels;
+    if (memory === undefined) return undefined;
+    return {
+      view: (tensor) => memory.view(tensor),
+      allocate: (shape, dtype = 'float32') => {
+        const tensor = memory.allocate(shape, dtype);
+        this.#made.add(tensor);
+        return tensor;
+      },
+    };
   }
 
   held(index: number): Held {

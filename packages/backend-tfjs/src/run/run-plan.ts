@@ -45,7 +45,8 @@ function runStep(planned: PlanStep, context: RunContext, frame: Frame): void {
   const { node, inputs, outputs, freed } = planned;
   const values = inputs.map((place) => (place === undefined ? undefined : (frame[place] as Held)));
   const started = context.now?.();
-  const results = planned.step === undefined ? runSubgraphs(planned, context, values, frame) : compute(planned, context, values);
+  const results =
+    planned.step === undefined ? runSubgraphs(planned, context, values, frame) : compute(planned, context, values);
   if (started !== undefined) context.onNode?.(node, (context.now?.() ?? started) - started);
   outputs.forEach(({ place }, index) => {
     frame[place] = results[index];

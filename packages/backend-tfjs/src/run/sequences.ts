@@ -1,5 +1,6 @@
 import { allocateData, Tensor } from '@modelwright/core';
 import { deviceDTypeOf, Held } from '../device/held.js';
+import type { DeviceDType, TensorInfo } from '../device/tfjs-core.js';
 import { countOf } from '../lowering/lowering.js';
 import { NodeScope } from './node-scope.js';
 import type { RunContext } from './run-plan.js';
@@ -12,23 +13,36 @@ export function sliced(context: RunContext, sequence: Held, step: number): Held 
   const count = countOf(shape);
   if (!onDevice.has(sequence.dtype) || count === 0) {
     const { dtype, data } = sequence.host();
-    return new Held(context.kernels, dtype, new Tensor(dtype, shape, data.slice(step * count, (step + 1) * count) as never));
+    return new Held(
+      context.kernels,
+      dtype,
+      new Tensor(dtype, shape, data.slice(step * count, (step + 1) * count) as never),
+    );
   }
   const scope = new NodeScope(context.kernels, context.scalars, [sequence]);
   try {
-    // Taking one row reads that row only; the slice kernel of wasm copies the whole sequence first.
-    const rows = scope.reshape(scope.device(0), [sequence.shape[0] as number, count]);
-    const indices = scope.upload(new Tensor('int32', [1], Int32Array.of(step)));
-    const part =
-      sequence.dtype === 'bool'
-        ? scope.run('Slice', { x: rows }, { begin: [step, 0], size: [1, count] })
-        : scope.run('GatherV2', { x: rows, indices }, { axis: 0, batchDims: 0 });
-    const result = scope.reshape(part, shape);
+    const result = rowOf(scope, { step, count, shape });
     scope.keep(result);
     return new Held(context.kernels, sequence.dtype, result);
   } finally {
     scope.end();
   }
+}
+
+function rowOf(
+  scope: NodeScope,
+  row: { readonly step: number; readonly count: number; readonly shape: readonly number[] },
+): TensorInfo {
+  const { step, count, shape } = row;
+  const sequence = scope.device(0);
+  if (scope.memory === undefined) {
+    const rows = scope.reshape(sequence, [sequence.shape[0] as number, count]);
+    return scope.reshape(scope.run('Slice', { x: rows }, { begin: [step, 0], size: [1, count] }), shape);
+  }
+  const part = scope.memory.allocate(shape, sequence.dtype as DeviceDType);
+  const source = scope.memory.view(sequence).subarray(step * count, (step + 1) * count);
+  scope.memory.view(part).set(source);
+  return part;
 }
 
 /** Stacks equal shapes along a new first axis. */

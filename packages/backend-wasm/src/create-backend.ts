@@ -1,0 +1,92 @@
+import { createTfjsBackend, type TfjsBackend, type TfjsBackendOptions } from '@modelwright/backend-tfjs';
+import { ModelwrightError, RunQueue } from '@modelwright/core';
+import { withoutProcessListeners } from './process-listeners.js';
+import { describeThreads, type ThreadFacts } from './threads.js';
+
+export interface WasmBackendOptions extends Pick<TfjsBackendOptions, 'onNode' | 'now'> {
+  /** Only `cpu`; there for configurations that name a device. */
+  readonly device?: string;
+  /**
+   * Where the `.wasm` files of `@tensorflow/tfjs-backend-wasm` lie: a folder or URL that ends in `/`, or the place of each file by
+   * its name. In Node they are found in the package; in a page they must be served, as `/` or `/assets/`.
+   */
+  readonly wasmPath?: string | { readonly [file: string]: string };
+  /** Threads wanted; they need a cross-origin isolated page. Default: what tfjs chooses, 1 in Node. */
+  readonly threads?: number;
+}
+
+/** A backend on the WebAssembly kernels of TensorFlow.js. */
+export interface WasmBackend extends TfjsBackend {
+  /** Whether kernels use several threads, and if not why. */
+  readonly threading: ThreadFacts;
+}
+
+type Core = typeof import('@tensorflow/tfjs-core');
+type Kernels = typeof import('@tensorflow/tfjs-backend-wasm');
+
+// tfjs starts its one wasm instance once; two callers must not race for it.
+const opening = new RunQueue();
+
+/**
+ * Runs programs in WebAssembly with SIMD, in Node and in browsers.
+ *
+ * tfjs keeps one wasm instance for a process; all backends made here share it with whoever else uses it through tfjs. The
+ * backend that was active in tfjs stays active.
+ *
+ * @throws {@link ModelwrightError} `backend-unavailable` saying what to install or to serve.
+ * @example
+ * const backend = await createBackend();
+ * const inPage = await createBackend({ wasmPath: '/assets/' });
+ */
+export async function createBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
+  const { device = 'cpu', onNode, now } = options;
+  if (device !== 'cpu') {
+    throw new ModelwrightError('backend-unavailable', `the wasm backend has no device '${device}', only 'cpu'`, {
+      given: device,
+      allowed: ['cpu'],
+    });
+  }
+  const { core, kernels } = await importPeers();
+  await opening.add(() => openInstance(core, kernels, options));
+  const threads = kernels.getThreadsCount() || 1;
+  const backend = createTfjsBackend(core, {
+    backend: 'wasm',
+    name: 'wasm',
+    device: 'cpu',
+    threads,
+    ...(onNode && { onNode }),
+    ...(now && { now }),
+  });
+  return { ...backend, threading: describeThreads(threads) };
+}
+
+async function importPeers(): Promise<{ readonly core: Core; readonly kernels: Kernels }> {
+  try {
+    const [core, kernels] = await Promise.all([
+      import('@tensorflow/tfjs-core'),
+      import('@tensorflow/tfjs-backend-wasm'),
+    ]);
+    return { core, kernels };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ModelwrightError('backend-unavailable', `the wasm backend cannot be loaded: ${reason}`, {
+      hint: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm',
+      cause,
+    });
+  }
+}
+
+/** Starts tfjs's wasm instance unless it runs already. */
+async function openInstance(core: Core, kernels: Kernels, { wasmPath, threads }: WasmBackendOptions): Promise<void> {
+  if (core.engine().registry['wasm'] !== undefined) return;
+  if (wasmPath !== undefined) kernels.setWasmPaths(wasmPath as string);
+  if (threads !== undefined) kernels.setThreadsCount(threads);
+  const active = core.getBackend();
+  const started = await withoutProcessListeners(() => core.setBackend('wasm').catch(() => false));
+  if (active && active !== 'wasm') await core.setBackend(active);
+  if (started) return;
+  throw new ModelwrightError('backend-unavailable', 'the WebAssembly binary of TensorFlow.js could not be started', {
+    given: wasmPath,
+    hint: 'serve the .wasm files of @tensorflow/tfjs-backend-wasm and give their folder as wasmPath',
+  });
+}
