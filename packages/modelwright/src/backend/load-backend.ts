@@ -23,6 +23,7 @@ interface BackendModule {
 /** Short names of what this package brings along. */
 const included: { readonly [name: string]: () => Promise<object> } = {
   onnxruntime: () => import('@modelwright/backend-onnxruntime'),
+  wasm: () => import('@modelwright/backend-wasm'),
   reference: async () => ({ createBackend: createReference }),
 };
 

@@ -15,8 +15,16 @@ const own = [
   '@modelwright/models',
   '@modelwright/training',
   '@modelwright/backend-onnxruntime',
+  '@modelwright/backend-wasm',
 ];
-const runtimes = ['onnxruntime-node', 'onnxruntime-web', 'koffi'];
+const runtimes = [
+  'onnxruntime-node',
+  'onnxruntime-web',
+  'koffi',
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-backend-wasm',
+];
+const backends = ['@modelwright/backend-onnxruntime', '@modelwright/backend-wasm'];
 
 /** Versions of Modelwright's packages and of the runtimes its backends use, as they resolve from here. */
 export async function installedVersions(): Promise<readonly InstalledVersion[]> {
@@ -28,7 +36,8 @@ export async function installedVersions(): Promise<readonly InstalledVersion[]> 
 
 function versionOf(name: string): string | undefined {
   // A runtime may be visible only to the backend that wants it.
-  for (const from of [import.meta.url, resolveFrom(import.meta.url, '@modelwright/backend-onnxruntime/package.json')]) {
+  const places = backends.map((backend) => resolveFrom(import.meta.url, `${backend}/package.json`));
+  for (const from of [import.meta.url, ...places]) {
     const entry = from && (resolveFrom(from, `${name}/package.json`) ?? resolveFrom(from, name));
     const version = entry && versionAbove(entry, name);
     if (version) return version;
