@@ -1,7 +1,7 @@
 /**
  * Trains a CNN on the complete MNIST and reports its accuracy on the 10,000 test digits.
  *
- * usage: mnist-full --data FOLDER [--epochs 12] [--out mnist.onnx]
+ * usage: mnist-full --data FOLDER [--epochs 8] [--out mnist.onnx]
  *
  * FOLDER holds the four IDX files, gzipped or not: `[mnist-]train-images-idx3-ubyte[.gz]` and so on.
  */
@@ -25,7 +25,7 @@ import { loadBackend, saveModel } from 'modelwright';
 const { values } = parseArgs({
   options: {
     data: { type: 'string' },
-    epochs: { type: 'string', default: '12' },
+    epochs: { type: 'string', default: '8' },
     out: { type: 'string' },
     seed: { type: 'string', default: '1' },
   },
