@@ -1,12 +1,14 @@
 import { isModelwrightError, ModelwrightError } from '@modelwright/core';
 import type { OnnxRuntimeBackendOptions } from '../backend.js';
 import { importBinding } from '../engine/binding/binding-api.js';
+import { createBindingEngine } from '../engine/binding/binding-engine.js';
 import { createEngine } from '../engine/create-engine.js';
 import type { SessionOptions } from '../engine/engine.js';
 import type { OnnxRuntimeBackend } from '../ort-backend.js';
 import type { JavaScriptApi } from '../resident/javascript-api.js';
 import { openWebRuntime } from '../web/import-web.js';
 import { WebEngine } from '../web/web-engine.js';
+import { createCudaBackend } from './cuda-backend.js';
 import { createHostBackend } from './host-backend.js';
 import { probeDevice } from './probe-device.js';
 import { unavailableDevice } from './unavailable.js';
@@ -18,6 +20,30 @@ export interface OpenOptions extends OnnxRuntimeBackendOptions {
 }
 
 type OpenDevice = (options: OpenOptions) => Promise<OnnxRuntimeBackend>;
+
+/** Providers that the stock API reaches: their tensors come back to the host after every run. */
+const throughBinding =
+  (name: string): OpenDevice =>
+  async (options) => {
+    await requireProvider(name);
+    const { deviceId = 0 } = options;
+    return createHostBackend({
+      device: name,
+      engine: await createBindingEngine({ provider: { name, deviceId } }),
+      threads: options.threads ?? options.cores,
+      sessionOptions: sessionOptionsOf(options),
+      hostMemoryBytes: options.hostMemoryBytes,
+    });
+  };
+
+/** Providers that a build lacks are skipped silently by the runtime, which would then run on the CPU. */
+async function requireProvider(name: string): Promise<void> {
+  const { listSupportedBackends } = (await importBinding()) as {
+    listSupportedBackends?: () => readonly { name: string }[];
+  };
+  if (listSupportedBackends === undefined || listSupportedBackends().some((one) => one.name === name)) return;
+  throw new ModelwrightError('backend-unavailable', `${name}: backend not found`);
+}
 
 /** How each device of Node is opened. */
 const openers: { readonly [device: string]: OpenDevice } = {
@@ -36,6 +62,14 @@ const openers: { readonly [device: string]: OpenDevice } = {
       cpuFallback: options.cpuFallback ?? true,
       sessionOptions: sessionOptionsOf(options),
     }),
+  cuda: async (options) => {
+    await requireProvider('cuda');
+    const { cpuFallback = true, deviceId = 0 } = options;
+    return createCudaBackend({ cpuFallback, deviceId, sessionOptions: sessionOptionsOf(options) });
+  },
+  tensorrt: throughBinding('tensorrt'),
+  dml: throughBinding('dml'),
+  coreml: throughBinding('coreml'),
   wasm: async (options) => {
     const threads = options.threads ?? 1;
     const api = await openWebRuntime(() => import('onnxruntime-web'), { threads });
@@ -46,8 +80,8 @@ const openers: { readonly [device: string]: OpenDevice } = {
   },
 };
 
-/** GPUs that `'auto'` tries, in this order. */
-const automatic: readonly string[] = ['webgpu'];
+/** GPUs that `'auto'` tries, in this order. CUDA comes in its own package, TensorRT and Core ML make no sense for training. */
+const automatic: readonly string[] = ['cuda', 'webgpu', 'dml'];
 
 /** Devices by name. */
 export const deviceNames: readonly string[] = [...Object.keys(openers), 'auto'];

@@ -1,6 +1,6 @@
-import { dtypes, RunQueue } from '@modelwright/core';
-import { isExchanged } from '../engine/element-type.js';
+import { RunQueue } from '@modelwright/core';
 import type { SessionOptions } from '../engine/engine.js';
+import { nodesForCpu } from '../lowering/webgpu/cpu-nodes.js';
 import { webgpuTable } from '../lowering/webgpu/webgpu-table.js';
 import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
 import { compileResident } from '../resident/compile-resident.js';
@@ -20,26 +20,29 @@ export interface WebGpuBackendOptions {
 const turns = new RunQueue();
 
 /** Makes a backend that keeps state in the memory of a GPU. */
-export function createWebGpuBackend({
+export async function createWebGpuBackend({
   api,
   engine,
   cpuFallback,
   sessionOptions,
-}: WebGpuBackendOptions): OnnxRuntimeBackend {
-  const accelerator = new WebGpuAccelerator(api, { cpuFallback });
+}: WebGpuBackendOptions): Promise<OnnxRuntimeBackend> {
+  const accelerator = await turns.add(() => WebGpuAccelerator.open(api, { cpuFallback }));
   return new OrtBackend({
     device: accelerator.device,
     engine,
     runtimeVersion: accelerator.version,
     capabilities: {
       ops: supportedOps(webgpuTable),
-      dtypes: new Set(dtypes.filter((dtype) => isExchanged(dtype, 'binding'))),
+      dtypes: accelerator.types,
       threads: 1,
       residency: 'device',
       symbolicShapes: true,
     },
     compile: (program, options, onClosed) =>
-      compileResident(program, options, { accelerator, table: webgpuTable, sessionOptions, turns, onClosed }),
+      compileResident(program, options, {
+        ...{ accelerator, table: webgpuTable, cpuNodesOf: nodesForCpu },
+        ...{ sessionOptions, turns, onClosed },
+      }),
     close: () => turns.add(() => accelerator.dispose()),
   });
 }

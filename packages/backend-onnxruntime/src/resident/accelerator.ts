@@ -1,4 +1,4 @@
-import type { Shape, Tensor } from '@modelwright/core';
+import type { DType, Shape, Tensor } from '@modelwright/core';
 import type { SessionOptions } from '../engine/engine.js';
 
 /** A tensor in the memory of a device. */
@@ -31,6 +31,8 @@ export interface AcceleratorSession {
 export interface AcceleratorSessionOptions {
   /** Outputs that stay on the device; all others come to the host. */
   readonly onDevice: ReadonlySet<string>;
+  /** Names of nodes that the device must leave to the CPU. */
+  readonly cpuNodes: readonly string[];
   readonly session: SessionOptions;
 }
 
@@ -38,6 +40,8 @@ export interface AcceleratorSessionOptions {
 export interface Accelerator {
   readonly device: string;
   readonly version: string;
+  /** Element types of inputs and outputs. */
+  readonly types: ReadonlySet<DType>;
   /** Whether tensors of the type can stay on the device. */
   canHold(type: { readonly dtype: Tensor['dtype']; readonly shape: Shape }): boolean;
   createSession(model: Uint8Array, options: AcceleratorSessionOptions): Promise<AcceleratorSession>;

@@ -2,6 +2,7 @@ import {
   type CompileOptions,
   cancelTransposes,
   foldConstants,
+  type Graph,
   ModelwrightError,
   type Program,
   type RunQueue,
@@ -21,6 +22,8 @@ import { ResidentState } from './resident-state.js';
 export interface ResidentContext {
   readonly accelerator: Accelerator;
   readonly table: LoweringTable;
+  /** Names of the nodes of a lowered graph that the device must not take. */
+  readonly cpuNodesOf: (graph: Graph) => readonly string[];
   readonly sessionOptions: SessionOptions;
   /** The queue of the device. */
   readonly turns: RunQueue;
@@ -34,6 +37,7 @@ export async function compileResident(
   context: ResidentContext,
 ): Promise<ResidentExecutable> {
   const state = sharedStateOf(options) ?? new ResidentState(context.accelerator);
+  checkTypes(program, context.accelerator);
   const plan = planResidency(program);
   state.attach(program.state);
   try {
@@ -47,6 +51,21 @@ export async function compileResident(
   }
 }
 
+function checkTypes({ graph }: Program, { device, types }: Accelerator): void {
+  const outputs = graph.outputs.map(({ name, value }) => ({ name, dtype: value.dtype }));
+  for (const { name, dtype } of [...graph.inputs, ...outputs])
+    if (!types.has(dtype))
+      throw new ModelwrightError(
+        'unsupported-dtype',
+        `'${name}' of '${graph.name}' is ${dtype}, which ${device} lacks here`,
+        {
+          input: name,
+          given: dtype,
+          allowed: [...types],
+        },
+      );
+}
+
 function sharedStateOf({ shareState }: CompileOptions): ResidentState | undefined {
   if (shareState === undefined) return undefined;
   if (shareState instanceof ResidentExecutable) return shareState.state;
@@ -56,7 +75,7 @@ function sharedStateOf({ shareState }: CompileOptions): ResidentState | undefine
 async function load(
   plan: ResidencyPlan,
   { debug }: CompileOptions,
-  { accelerator, table, sessionOptions }: ResidentContext,
+  { accelerator, table, cpuNodesOf, sessionOptions }: ResidentContext,
 ): Promise<AcceleratorSession | undefined> {
   const { graph } = plan;
   if (graph.outputs.length === 0) return undefined;
@@ -71,7 +90,7 @@ async function load(
     ),
   );
   const { bytes } = writeOnnx(lowered, { valueInfo: false, trainingMetadata: false });
-  const options: AcceleratorSessionOptions = { onDevice, session: sessionOptions };
+  const options: AcceleratorSessionOptions = { onDevice, cpuNodes: cpuNodesOf(lowered), session: sessionOptions };
   const session = await accelerator.createSession(bytes, options);
   return withNames(
     session,

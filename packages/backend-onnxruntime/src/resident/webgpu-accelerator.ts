@@ -1,5 +1,14 @@
-import { type DType, GraphBuilder, type Tensor as HostTensor, Tensor, type TensorData } from '@modelwright/core';
+import {
+  type DType,
+  dtypes,
+  fromNumbers,
+  GraphBuilder,
+  type Tensor as HostTensor,
+  Tensor,
+  type TensorData,
+} from '@modelwright/core';
 import { writeOnnx } from '@modelwright/onnx';
+import { isBindingType } from '../engine/element-type.js';
 import type { SessionOptions } from '../engine/engine.js';
 import { toRuntimeError } from '../engine/runtime-error.js';
 import type {
@@ -9,6 +18,7 @@ import type {
   DeviceTensor,
   Placed,
 } from './accelerator.js';
+import { copyModel } from './copy-model.js';
 import { type ApiSession, type ApiTensor, bufferTypes, type JavaScriptApi } from './javascript-api.js';
 
 /** Options of {@link WebGpuAccelerator}. */
@@ -21,20 +31,31 @@ export interface WebGpuOptions {
 export class WebGpuAccelerator implements Accelerator {
   readonly device = 'webgpu';
   readonly version: string;
+  readonly types: ReadonlySet<DType>;
   readonly #api: JavaScriptApi;
   readonly #options: WebGpuOptions;
   /** Sessions of one `Identity` by direction, element type and rank: how tensors get onto the GPU and back in every engine. */
   readonly #copiers = new Map<string, Promise<ApiSession>>();
 
-  constructor(api: JavaScriptApi, options: WebGpuOptions) {
+  private constructor(api: JavaScriptApi, options: WebGpuOptions, types: ReadonlySet<DType>) {
     this.#api = api;
     this.#options = options;
+    this.types = types;
     const { node, web, common } = api.env.versions ?? {};
     this.version = node ?? web ?? common ?? 'unknown';
   }
 
+  /** Opens the GPU, and finds out whether it computes in float16. */
+  static async open(api: JavaScriptApi, options: WebGpuOptions): Promise<WebGpuAccelerator> {
+    const halves = new WebGpuAccelerator(api, options, crossingTypes);
+    const hasHalves = await computesHalves(halves);
+    const types = [...crossingTypes].filter((dtype) => hasHalves || dtype !== 'float16');
+    await halves.dispose();
+    return new WebGpuAccelerator(api, options, new Set(types));
+  }
+
   canHold({ dtype, shape }: Parameters<Accelerator['canHold']>[0]): boolean {
-    return bufferTypes.has(dtype) && shape.every((extent) => extent !== 0);
+    return bufferTypes.has(dtype) && this.types.has(dtype) && shape.every((extent) => extent !== 0);
   }
 
   async createSession(model: Uint8Array, options: AcceleratorSessionOptions): Promise<AcceleratorSession> {
@@ -70,10 +91,11 @@ export class WebGpuAccelerator implements Accelerator {
     for (const copier of copiers) if (copier.status === 'fulfilled') await copier.value.release();
   }
 
-  #create(model: Uint8Array, { onDevice, session }: AcceleratorSessionOptions): Promise<ApiSession> {
+  #create(model: Uint8Array, { onDevice, cpuNodes, session }: AcceleratorSessionOptions): Promise<ApiSession> {
     const locations = Object.fromEntries([...onDevice].map((name) => [name, 'gpu-buffer']));
     return this.#api.InferenceSession.create(model, {
       ...toApiOptions(session, this.#options),
+      executionProviders: [{ name: 'webgpu', ...(cpuNodes.length === 0 ? {} : { forceCpuNodeNames: cpuNodes }) }],
       ...(onDevice.size === 0 ? {} : { preferredOutputLocation: locations }),
     }).catch(rethrow);
   }
@@ -83,7 +105,7 @@ export class WebGpuAccelerator implements Accelerator {
     let copier = this.#copiers.get(key);
     if (copier === undefined) {
       const onDevice = new Set(direction === 'up' ? ['y'] : []);
-      copier = this.#create(identityModel(dtype, shape.length), { onDevice, session: {} });
+      copier = this.#create(copyModel(dtype, shape.length), { onDevice, cpuNodes: [], session: {} });
       this.#copiers.set(key, copier);
     }
     return copier;
@@ -93,6 +115,28 @@ export class WebGpuAccelerator implements Accelerator {
     if (value instanceof WebGpuTensor) return value.held;
     const { dtype, shape, data } = value as HostTensor;
     return new this.#api.Tensor(dtype, data, shape);
+  }
+}
+
+/** What can be an input or output: GPUs have no float64, and the API no bfloat16. */
+const crossingTypes: ReadonlySet<DType> = new Set(
+  dtypes.filter((dtype) => isBindingType(dtype) && dtype !== 'float64'),
+);
+
+async function computesHalves(accelerator: WebGpuAccelerator): Promise<boolean> {
+  const builder = new GraphBuilder('float16');
+  const x = builder.input('x', 'float16', [1]);
+  builder.output('y', builder.op('Mul', [x, x]));
+  const { bytes } = writeOnnx(builder.build(), { valueInfo: false, trainingMetadata: false });
+  // Whether there is a GPU at all is not asked here.
+  const session = await accelerator.createSession(bytes, { onDevice: new Set(), cpuNodes: [], session: {} });
+  try {
+    await session.run(new Map([['x', fromNumbers('float16', [1], [2])]]));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await session.dispose();
   }
 }
 
@@ -125,20 +169,8 @@ function toPlaced(tensor: ApiTensor): Placed {
   return new Tensor(tensor.type as DType, tensor.dims, tensor.data as TensorData);
 }
 
-function identityModel(dtype: DType, rank: number): Uint8Array {
-  const builder = new GraphBuilder('copy');
-  const x = builder.input(
-    'x',
-    dtype,
-    Array.from({ length: rank }, (_, axis) => `d${axis}`),
-  );
-  builder.output('y', builder.op('Identity', [x]));
-  return writeOnnx(builder.build(), { valueInfo: false, trainingMetadata: false }).bytes;
-}
-
 function toApiOptions(options: SessionOptions, { cpuFallback }: WebGpuOptions): Readonly<Record<string, unknown>> {
   return {
-    executionProviders: ['webgpu'],
     logSeverityLevel: 4,
     graphOptimizationLevel: options.optimizationLevel ?? 'all',
     extra: toExtra({ ...(cpuFallback ? {} : { 'session.disable_cpu_ep_fallback': '1' }), ...options.configuration }),

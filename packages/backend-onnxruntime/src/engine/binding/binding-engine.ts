@@ -9,6 +9,8 @@ import { openWorkerBinding } from './worker-binding.js';
 export interface BindingEngineOptions {
   /** Runs in a thread of its own, which leaves the event loop free and copies inputs and outputs. Default false. */
   readonly worker?: boolean;
+  /** The execution provider that comes before the CPU's, as the API takes it. */
+  readonly provider?: { readonly name: string; readonly deviceId?: number };
 }
 
 /**
@@ -18,20 +20,22 @@ export interface BindingEngineOptions {
  * @throws ModelwrightError `backend-unavailable` when `onnxruntime-node` is not installed.
  */
 export async function createBindingEngine(options: BindingEngineOptions = {}): Promise<Engine> {
-  if (!options.worker) return new BindingEngine(await importBinding());
+  if (!options.worker) return new BindingEngine(await importBinding(), options.provider);
   const remote = await openWorkerBinding();
-  return new BindingEngine(remote, () => remote.close());
+  return new BindingEngine(remote, options.provider, () => remote.close());
 }
 
 class BindingEngine implements Engine {
   readonly kind = 'binding';
   readonly version: string;
   readonly #api: BindingApi;
+  readonly #provider: BindingEngineOptions['provider'];
   readonly #close: (() => Promise<void>) | undefined;
   readonly #sessions = new Set<Session>();
 
-  constructor(api: BindingApi, close?: () => Promise<void>) {
+  constructor(api: BindingApi, provider: BindingEngineOptions['provider'], close?: () => Promise<void>) {
     this.#api = api;
+    this.#provider = provider;
     this.#close = close;
     this.version = api.env.versions?.node ?? api.env.versions?.common ?? 'unknown';
   }
@@ -41,7 +45,7 @@ class BindingEngine implements Engine {
   }
 
   async createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
-    const created = await this.#api.InferenceSession.create(model, toBindingOptions(options)).catch(
+    const created = await this.#api.InferenceSession.create(model, toBindingOptions(options, this.#provider)).catch(
       (error: unknown) => {
         throw toRuntimeError((error as Error).message);
       },
@@ -57,9 +61,12 @@ class BindingEngine implements Engine {
   }
 }
 
-function toBindingOptions(options: SessionOptions): Readonly<Record<string, unknown>> {
+function toBindingOptions(
+  options: SessionOptions,
+  provider: BindingEngineOptions['provider'],
+): Readonly<Record<string, unknown>> {
   return {
-    executionProviders: ['cpu'],
+    executionProviders: provider === undefined ? ['cpu'] : [provider, 'cpu'],
     logSeverityLevel: 4,
     graphOptimizationLevel: options.optimizationLevel ?? 'all',
     ...(options.intraOpThreads === undefined ? {} : { intraOpNumThreads: options.intraOpThreads }),

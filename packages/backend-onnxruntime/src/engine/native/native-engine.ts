@@ -16,8 +16,16 @@ const logSeverityFatal = 4;
 /** `OrtArenaAllocator` with `OrtMemTypeDefault`: how ORT names plain CPU memory. */
 const cpuMemory = [1, 0] as const;
 
+/** The runtime's library, opened. */
+export interface NativeRuntime {
+  readonly api: OrtApi;
+  readonly environment: bigint;
+  /** Plain CPU memory. */
+  readonly memoryInfo: bigint;
+}
+
 /** The environment is one for the process and outlives every engine: freeing it while a thread of its still runs would end the process. */
-let loaded: { readonly api: OrtApi; readonly environment: bigint; readonly memoryInfo: bigint } | undefined;
+let loaded: NativeRuntime | undefined;
 
 /** Options of {@link createNativeEngine}. */
 export interface NativeEngineOptions {
@@ -31,8 +39,17 @@ export interface NativeEngineOptions {
  * @throws ModelwrightError `backend-unavailable` when koffi or the library is missing.
  */
 export async function createNativeEngine(options: NativeEngineOptions = {}): Promise<Engine> {
+  return new NativeEngine(await openNativeRuntime(options));
+}
+
+/**
+ * Opens the runtime's library, once for the process.
+ *
+ * @throws ModelwrightError `backend-unavailable` when koffi or the library is missing.
+ */
+export async function openNativeRuntime(options: NativeEngineOptions = {}): Promise<NativeRuntime> {
   loaded ??= open(await importKoffi(), options.libraryPath ?? findLibrary());
-  return new NativeEngine(loaded);
+  return loaded;
 }
 
 class NativeEngine implements Engine {
@@ -43,7 +60,7 @@ class NativeEngine implements Engine {
   readonly #memoryInfo: bigint;
   readonly #sessions = new Set<Session>();
 
-  constructor({ api, environment, memoryInfo }: NonNullable<typeof loaded>) {
+  constructor({ api, environment, memoryInfo }: NativeRuntime) {
     this.version = api.version;
     this.#environment = environment;
     this.#memoryInfo = memoryInfo;
@@ -85,7 +102,8 @@ class NativeEngine implements Engine {
   }
 }
 
-function applyOptions(api: OrtApi, settings: bigint, options: SessionOptions): void {
+/** Puts options into an `OrtSessionOptions`. */
+export function applyOptions(api: OrtApi, settings: bigint, options: SessionOptions): void {
   api.call('SetSessionLogSeverityLevel', settings, logSeverityFatal);
   api.call('SetSessionGraphOptimizationLevel', settings, optimizationLevels[options.optimizationLevel ?? 'all']);
   if (options.intraOpThreads !== undefined) api.call('SetIntraOpNumThreads', settings, options.intraOpThreads);
@@ -114,7 +132,7 @@ async function importKoffi(): Promise<Koffi> {
   }
 }
 
-function open(koffi: Koffi, libraryPath: string | undefined): NonNullable<typeof loaded> {
+function open(koffi: Koffi, libraryPath: string | undefined): NativeRuntime {
   if (libraryPath === undefined)
     throw new ModelwrightError(
       'backend-unavailable',

@@ -162,7 +162,7 @@ export class NativePlan implements RunPlan {
 }
 
 /** An array of C strings that stays where it is. */
-class CStrings {
+export class CStrings {
   readonly address: bigint;
   // Held only so that the memory behind the addresses lives as long as this object.
   readonly #memory: readonly [Uint8Array, BigUint64Array];

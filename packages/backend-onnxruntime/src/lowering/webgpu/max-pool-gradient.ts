@@ -27,17 +27,25 @@ export const maxPoolGradient: Rewrite<'MaxPoolGradient'> = ({ builder, input, at
   const taps = product(window.kernel);
   const reshape = (value: Value, shape: readonly number[]): Value =>
     builder.op('Reshape', [value, builder.integers(shape)]);
-  const common = { strides: window.strides, dilations: window.dilations, group: channels, auto_pad: 'NOTSET' } as const;
-  const kernels = oneHotKernels(builder, channels, window.kernel);
-  const columns = builder.op('Conv', [padded(builder, x, window), kernels], common);
+  const common = { strides: window.strides, dilations: window.dilations, group: 1, auto_pad: 'NOTSET' } as const;
+  // Channels stand in the batch: grouped transposed convolutions come out wrong here.
+  const planes = batch * channels;
+  const kernels = oneHotKernels(builder, window.kernel);
+  const whole = padded(builder, x, window);
+  const columns = builder.op(
+    'Conv',
+    [reshape(whole, [planes, 1, ...(whole.shape.slice(2) as readonly number[])]), kernels],
+    common,
+  );
   const flat = product(small);
   const spread = (value: Value): Value => reshape(value, [batch, channels, 1, flat]);
   const hit = asNumbers(builder, builder.op('Equal', [reshape(columns, [batch, channels, taps, flat]), spread(y)]), x);
   const before = builder.op('CumSum', [hit, builder.scalar(2, 'int64')], { exclusive: 1 });
   const first = builder.op('Mul', [hit, builder.op('Relu', [builder.op('Sub', [builder.scalar(1, x.dtype), before])])]);
   const placed = builder.op('Mul', [first, spread(dy)]);
-  const sum = builder.op('ConvTranspose', [reshape(placed, [batch, channels * taps, ...small]), kernels], common);
-  return [cropped(builder, sum, x.shape as readonly number[], window)];
+  const sum = builder.op('ConvTranspose', [reshape(placed, [planes, taps, ...small]), kernels], common);
+  const split = reshape(sum, [batch, channels, ...(sum.shape.slice(2) as readonly number[])]);
+  return [cropped(builder, split, x.shape as readonly number[], window)];
 };
 
 interface Window {
@@ -101,11 +109,11 @@ function slice(builder: GraphBuilder, value: Value, starts: readonly number[], e
   return builder.op('Slice', [value, builder.integers(starts), builder.integers(ends), axes]);
 }
 
-/** `[channels · taps, 1, …kernel]`: kernel `k` of each channel takes tap `k`. */
-function oneHotKernels(builder: GraphBuilder, channels: number, kernel: readonly number[]): Value {
+/** `[taps, 1, …kernel]`: kernel `k` takes tap `k`. */
+function oneHotKernels(builder: GraphBuilder, kernel: readonly number[]): Value {
   const taps = product(kernel);
-  const weights = fullTensor('float32', [channels * taps, 1, ...kernel], 0);
-  for (let row = 0; row < channels * taps; row++) (weights.data as Float32Array)[row * taps + (row % taps)] = 1;
+  const weights = fullTensor('float32', [taps, 1, ...kernel], 0);
+  for (let tap = 0; tap < taps; tap++) (weights.data as Float32Array)[tap * taps + tap] = 1;
   return builder.constant(weights, { name: 'taps' });
 }
 

@@ -1,5 +1,6 @@
 import type { LoweringTable } from '../lowering.js';
 import { loweringTable } from '../lowering-table.js';
+import { convTranspose } from './conv-transpose.js';
 import { maxPoolGradient } from './max-pool-gradient.js';
 import { hardSwish, mod, round, sign } from './simple.js';
 
@@ -28,6 +29,8 @@ export const webgpuTable: LoweringTable = {
   BatchNormalizationGradient: 'decompose',
   MaxPool: 'direct',
   MaxPoolGradient: maxPoolGradient,
+  // Computed wrongly.
+  ConvTranspose: convTranspose,
   // The CPU's forms are made of ops that lack a kernel here.
   ReluGradient: 'decompose',
   ConvInputGradient: 'decompose',

@@ -1,0 +1,40 @@
+import { type Graph, isConcrete, type Node, type Value } from '@modelwright/core';
+
+/** Decides whether the provider claims a node that it then fails on, or computes wrongly. */
+type Rule = (node: Node) => boolean;
+
+const spatialRank = ({ inputs }: Node): number => (inputs[0]?.shape.length ?? 0) - 2;
+const isVolume: Rule = (node) => spatialRank(node) > 2;
+
+/** Nodes that the WebGPU provider must not take, by op; each was seen to fail in ONNX Runtime 1.30. */
+const rules: { readonly [op: string]: Rule } = {
+  // "The Indices output is not supported", when it runs.
+  MaxPool: (node) => node.outputs.length > 1 || isVolume(node),
+  AveragePool: isVolume,
+  Conv: (node) => isVolume(node) && node.attributes['group'] !== 1,
+  ConvTranspose: isVolume,
+  BatchNormalization: (node) => node.attributes['training_mode'] === 1,
+  // Exponents of another type than the base have no entry in its table of shaders.
+  Pow: ({ inputs }) => inputs[0]?.dtype !== inputs[1]?.dtype,
+  // Scale and bias are read as if they had the whole normalized shape.
+  LayerNormalization: ({ inputs, attributes }) => {
+    const [x, scale] = inputs as readonly [Value, Value | undefined];
+    const axis = attributes['axis'] as number;
+    const normalized = x.shape.slice(axis < 0 ? axis + x.shape.length : axis);
+    return scale !== undefined && String(scale.shape) !== String(normalized);
+  },
+};
+
+/** @returns names of the nodes that have to run on the CPU for the provider's sake. */
+export function nodesForCpu(graph: Graph): readonly string[] {
+  return graph.nodes
+    .filter((node) => node.domain === '' && (isEmpty(node) || rules[node.op]?.(node)))
+    .map(({ name }) => name);
+}
+
+/** Tiles of tensors without elements are divided by zero, which ends the process. */
+function isEmpty({ inputs, outputs }: Node): boolean {
+  return [...inputs, ...outputs].some(
+    (value) => value !== undefined && isConcrete(value.shape) && value.shape.includes(0),
+  );
+}
