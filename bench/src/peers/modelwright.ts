@@ -6,6 +6,9 @@ import { readRequest, report, timeRuns } from '../measurement.js';
 import { buildModel, networks, samplesOf } from '../networks.js';
 import { countLateTicks } from '../ticks.js';
 
+/** Steps that one time is the mean of. */
+const window = 8;
+
 const request = readRequest();
 const network = networks[request.network];
 if (network === undefined) throw new TypeError(`no network '${request.network}'`);
@@ -16,9 +19,6 @@ if (request.mode === 'train') report({ milliseconds: await timeFit(request.steps
 else if (request.mode === 'ticks') report({ milliseconds: await timeTicks(request.steps) });
 else report({ milliseconds: await timePredict(Number(request.mode.slice('predict'.length)), request.steps) });
 await backend.dispose();
-
-/** Steps that one time is the mean of. */
-const window = 8;
 
 /**
  * The time from one batch to the next, read off where the batches come by: hooks for batches would make `fit` wait for
