@@ -43,7 +43,7 @@ export interface TfjsBackendOptions {
 
 /** A backend on the kernels of TensorFlow.js. */
 export interface TfjsBackend extends Backend {
-  /** How kernels are called: `direct` or `engine`. */
+  /** What computes: `tfjs`, its kernels called directly; or `tfjs engine`. */
   readonly engine: string;
   /** Version of tfjs-core. */
   readonly runtimeVersion: string;
@@ -88,7 +88,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
       residency: 'device',
       symbolicShapes: true,
     },
-    engine: calls,
+    engine: calls === 'direct' ? 'tfjs' : 'tfjs engine',
     runtimeVersion: core.version_core,
     tensorCount: () => kernels.tensorCount(),
     async compile(program: Program, compileOptions: CompileOptions = {}): Promise<Executable> {

@@ -178,7 +178,7 @@ const scatterND: KernelLowering<'ScatterND'> = kernel((node) => {
 function lastOfEach(all: Int32Array): { readonly rows: Int32Array; readonly kept: Int32Array | undefined } {
   if (isDistinct(all)) return { rows: all, kept: undefined };
   const last = new Map<number, number>();
-  all.forEach((row, at) => last.set(row, at));
+  for (const [at, row] of all.entries()) last.set(row, at);
   return { rows: Int32Array.from(last.keys()), kept: Int32Array.from(last.values()) };
 }
 

@@ -28,7 +28,7 @@ function installThirdParty(name: string, manifest: object = { exports: { '.': { 
   write(`node_modules/${name}/index.js`, thirdParty);
 }
 
-describe.each(['reference', 'onnxruntime'])('the included backend %s', (name) => {
+describe.each(['reference', 'onnxruntime', 'wasm'])('the included backend %s', (name) => {
   test('runs a program', async () => {
     const builder = new GraphBuilder('double');
     const x = builder.input('x', 'float32', [2]);

@@ -23,6 +23,7 @@ test('tells what works here, as JSON', async () => {
   expect(data.configuration).toEqual({ backend: 'onnxruntime', source: 'default' });
   expect(data.backends).toMatchObject([
     { asked: 'onnxruntime', works: true, backend: 'onnxruntime:cpu' },
+    { asked: 'wasm', works: true, backend: 'wasm:cpu' },
     { asked: 'reference', works: true, backend: 'reference:cpu' },
     { asked: 'onnxruntime:webgpu' },
   ]);

@@ -35,6 +35,7 @@ test('and as JSON', async () => {
     nodes: [{ op: 'Conv' }, { op: 'Relu' }, { op: 'Flatten' }, { op: 'MatMul' }, { op: 'Softmax' }],
     backends: [
       { backend: 'onnxruntime:cpu', runs: true },
+      { backend: 'wasm:cpu', runs: true },
       { backend: 'reference:cpu', runs: true },
     ],
   });
