@@ -9,5 +9,5 @@ describeBackend('tfjs, cpu kernels', {
     await tf.setBackend('cpu');
     return createTfjsBackend(tf);
   },
-  knownFailures: knownLimits.cpu,
+  knownFailures: knownLimits,
 });

@@ -48,7 +48,7 @@ export async function createBackend(options: WasmBackendOptions = {}): Promise<W
   }
   const { core, kernels } = await importPeers();
   await opening.add(() => openInstance(core, kernels, options));
-  const threads = kernels.getThreadsCount() || 1;
+  const threads = threadsOf(kernels);
   const backend = createTfjsBackend(core, {
     backend: 'wasm',
     name: 'wasm',
@@ -58,6 +58,15 @@ export async function createBackend(options: WasmBackendOptions = {}): Promise<W
     ...(now && { now }),
   });
   return { ...backend, threading: describeThreads(threads) };
+}
+
+/** Threads of the instance; 1 where another copy of tfjs's package started it, which alone knows. */
+function threadsOf(kernels: Kernels): number {
+  try {
+    return kernels.getThreadsCount() || 1;
+  } catch {
+    return 1;
+  }
 }
 
 async function importPeers(): Promise<{ readonly core: Core; readonly kernels: Kernels }> {

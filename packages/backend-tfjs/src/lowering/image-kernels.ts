@@ -96,7 +96,7 @@ const maxPoolGradient: Compile = (node) => (scope) => {
   const [x, y, dy] = [scope.device(0), scope.device(1), scope.device(2)];
   if (scope.memory === undefined)
     return scope.run('MaxPoolGrad', { dy, input: x, output: y }, poolAttributes(node, x.shape));
-  // The kernel of wasm misses maxima (of windows in the padding, of ties), so it is computed here, in place.
+  // The kernel of wasm finds positive maxima only, and of equal ones the last; so it is computed here, in place.
   const attributes = node.attributes as unknown as PoolAttributes;
   const { strides, pad } = imageWindow(attributes, x.shape, attributes.kernel_shape);
   const dx = scope.memory.allocate(x.shape);
