@@ -1,5 +1,6 @@
 import { defineConfig } from 'vite';
 import { digits } from './digits-plugin.js';
+import { tfjsThreads } from './tfjs-threads-plugin.js';
 
 // WebAssembly threads need shared memory, which browsers give only to pages that are isolated from other origins.
 const isolated = {
@@ -9,7 +10,7 @@ const isolated = {
 
 export default defineConfig({
   base: './',
-  plugins: [digits()],
+  plugins: [digits(), tfjsThreads()],
   server: { headers: isolated },
   preview: { headers: isolated },
   build: {

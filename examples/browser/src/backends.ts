@@ -12,8 +12,25 @@ export interface BackendChoice {
 /** Each is loaded when it is chosen: a page pays only for the backend that it uses. */
 export const backends: readonly BackendChoice[] = [
   {
+    id: 'wasm',
+    label: 'TensorFlow.js kernels, WebAssembly',
+    create: async () => (await import('./backends/wasm.js')).createBackend(),
+  },
+  {
+    id: 'onnxruntime:wasm',
+    label: 'ONNX Runtime, WebAssembly',
+    create: async () => (await import('@modelwright/backend-onnxruntime')).createBackend({ device: 'wasm' }),
+  },
+  {
+    id: 'onnxruntime:webgpu',
+    label: 'ONNX Runtime, WebGPU',
+    create: async () => (await import('@modelwright/backend-onnxruntime')).createBackend({ device: 'webgpu' }),
+    missing: async () =>
+      (await navigator.gpu?.requestAdapter()) ? undefined : 'this browser offers no WebGPU adapter on this machine',
+  },
+  {
     id: 'reference',
-    label: 'Reference (JavaScript)',
+    label: 'Reference, JavaScript',
     create: async () => (await import('./backends/reference.js')).createBackend(),
   },
 ];
