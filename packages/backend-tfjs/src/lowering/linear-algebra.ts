@@ -1,7 +1,19 @@
 import { broadcastShapes } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
 import { expand } from './elementwise.js';
-import { countOf, host, type KernelLowering, kernel, type LoweringFamily, type StepScope, takes } from './lowering.js';
+import {
+  countOf,
+  host,
+  type KernelLowering,
+  kernel,
+  type LoweringFamily,
+  type ScopeMemory,
+  type StepScope,
+  takes,
+} from './lowering.js';
+
+/** Multiplications from which on a product of its own pays for the copies. */
+const worthSingle = 2 ** 14;
 
 const plain = { transposeA: false, transposeB: false } as const;
 
@@ -34,7 +46,37 @@ function batchedProduct(scope: StepScope, { left, right, batch }: Factors): Tens
   const count = countOf(batch);
   const a = scope.reshape(expand(scope, left, [...batch, rows, inner]), [count, rows, inner]);
   const b = scope.reshape(expand(scope, right, [...batch, inner, columns]), [count, inner, columns]);
-  return scope.run('BatchMatMul', { a, b }, plain);
+  if (scope.backendName !== 'wasm' || scope.memory === undefined || rows * inner * columns < worthSingle)
+    return scope.run('BatchMatMul', { a, b }, plain);
+  return productByProduct(scope, a, b);
+}
+
+// The wasm kernel is fast for single products only: each is copied out, multiplied and copied in.
+function productByProduct(scope: StepScope, a: TensorInfo, b: TensorInfo): TensorInfo {
+  const memory = scope.memory as ScopeMemory;
+  const [count, rows, inner] = a.shape as [number, number, number];
+  const columns = b.shape[2] as number;
+  const result = memory.allocate([count, rows, columns]);
+  for (let index = 0; index < count; index++) {
+    const left = partOf(memory, a, { index, shape: [rows, inner] });
+    const right = partOf(memory, b, { index, shape: [inner, columns] });
+    const product = scope.run('BatchMatMul', { a: left, b: right }, plain);
+    const elements = memory.view(product);
+    memory.view(result).set(elements, index * rows * columns);
+    for (const done of [left, right, product]) scope.free(done);
+  }
+  return result;
+}
+
+function partOf(
+  memory: ScopeMemory,
+  tensor: TensorInfo,
+  { index, shape }: { readonly index: number; readonly shape: readonly number[] },
+): TensorInfo {
+  const part = memory.allocate(shape);
+  const count = countOf(shape);
+  memory.view(part).set(memory.view(tensor).subarray(index * count, (index + 1) * count));
+  return part;
 }
 
 /** Matrix products. */

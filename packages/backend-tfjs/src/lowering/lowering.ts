@@ -28,6 +28,8 @@ export interface StepScope {
   reshape(tensor: TensorInfo, shape: readonly number[]): TensorInfo;
   /** A scalar, uploaded once for all runs. */
   scalar(value: number, dtype?: 'float32' | 'int32' | 'bool'): TensorInfo;
+  /** Frees a tensor of this node before its end. */
+  free(tensor: TensorInfo): void;
   /** A tensor of the host, for the time of this node. */
   upload(tensor: Tensor): TensorInfo;
 }

@@ -91,6 +91,10 @@ export class NodeScope implements StepScope {
     return this.#scalars.get(value, dtype);
   }
 
+  free(tensor: TensorInfo): void {
+    if (this.#made.delete(tensor)) this.#kernels.release(tensor);
+  }
+
   upload(tensor: Tensor): TensorInfo {
     const held = new Held(this.#kernels, tensor.dtype, tensor);
     const uploaded = held.device();
