@@ -41,6 +41,7 @@ function blockNode({ node, inputs, builder, block }: Request): Value | undefined
       convolveBlocked({ builder, attributes, block }, { x, weight: other, bias }),
     );
   }
-  if (node.op !== 'ConvWeightGradient') return undefined;
+  // With few channels the gradient is small, and bringing `dy` into the layout costs more than one-hot columns do.
+  if (node.op !== 'ConvWeightGradient' || (x.shape[1] as number) < block) return undefined;
   return builder.scoped({ name: node.name }, () => weightGradientBlocked({ builder, attributes, block }, x, other));
 }
