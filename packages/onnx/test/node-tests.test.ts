@@ -52,7 +52,8 @@ function compare(test: NodeTest, name: string, results: TensorMap, expected: Ten
   given.forEach((number, index) => {
     const target = wanted[index] as number;
     const allowed = Math.max(test.absoluteTolerance, half) + Math.max(test.relativeTolerance, half) * Math.abs(target);
-    if (Object.is(number, target) || number === target || Math.abs(number - target) <= allowed) return;
+    if (Object.is(number, target) || number === target) return;
+    if (Number.isFinite(target) && Math.abs(number - target) <= allowed) return;
     expect.fail(`${name}[${index}] is ${number}, expected ${target}`);
   });
 }
