@@ -37,8 +37,9 @@ export async function compileResident(
   context: ResidentContext,
 ): Promise<ResidentExecutable> {
   const state = sharedStateOf(options) ?? new ResidentState(context.accelerator);
-  checkTypes(program, context.accelerator);
   const plan = planResidency(program);
+  // Numbers that stay on the host may be of any type: a learning rate is float64.
+  checkTypes(plan.graph, context.accelerator);
   state.attach(program.state);
   try {
     const session = await context.turns.add(() => load(plan, options, context));
@@ -51,7 +52,7 @@ export async function compileResident(
   }
 }
 
-function checkTypes({ graph }: Program, { device, types }: Accelerator): void {
+function checkTypes(graph: Graph, { device, types }: Accelerator): void {
   const outputs = graph.outputs.map(({ name, value }) => ({ name, dtype: value.dtype }));
   for (const { name, dtype } of [...graph.inputs, ...outputs])
     if (!types.has(dtype))
