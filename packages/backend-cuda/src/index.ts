@@ -1,0 +1,1 @@
+export { type CudaBackendOptions, type CudaEngine, createBackend } from './create-backend.js';
