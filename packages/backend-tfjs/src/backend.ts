@@ -17,6 +17,7 @@ import { loweringTable } from './lowering/lowering-table.js';
 import { prepareGraph } from './prepare/prepare-graph.js';
 import { compilePlan } from './run/compile-plan.js';
 import { ScalarCache } from './run/node-scope.js';
+import { Pace } from './run/pace.js';
 import type { RunContext } from './run/run-plan.js';
 import { StateStore } from './run/state-store.js';
 import { TfjsExecutable } from './tfjs-executable.js';
@@ -73,6 +74,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
   const context: RunContext = {
     kernels,
     scalars: new ScalarCache(kernels),
+    pace: new Pace(),
     onNode: options.onNode,
     now: options.onNode === undefined ? undefined : options.now,
   };

@@ -90,6 +90,7 @@ export class TfjsExecutable implements Executable {
       );
     } finally {
       for (const held of results.values()) held.release();
+      await this.#context.pace.keep();
     }
   }
 

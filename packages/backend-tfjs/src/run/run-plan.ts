@@ -6,11 +6,13 @@ import type { StepResult, StepScope } from '../lowering/lowering.js';
 import type { Plan, PlanStep } from './compile-plan.js';
 import { runControlFlow } from './control-flow.js';
 import { NodeScope, type ScalarCache } from './node-scope.js';
+import type { Pace } from './pace.js';
 
 /** What runs of one backend share. */
 export interface RunContext {
   readonly kernels: Kernels;
   readonly scalars: ScalarCache;
+  readonly pace: Pace;
   /** Told how long each node took, when somebody wants to know. */
   readonly onNode?: ((node: PlanStep['node'], milliseconds: number) => void) | undefined;
   readonly now?: (() => number) | undefined;
