@@ -21,6 +21,13 @@ const knownFailures: { readonly [device: string]: readonly KnownFailure[] } = {
       hint: "use a browser with WebGPU over https or localhost, or device 'wasm'",
     },
   ],
+  tensorrt: [
+    {
+      pattern: /libnvinfer|providers_tensorrt|providers_shared|TensorRT|Tensorrt|Failed to load shared library/i,
+      message: 'TensorRT or the provider library of onnxruntime-node is missing',
+      hint: 'install TensorRT 10 and put it on LD_LIBRARY_PATH, then npm rebuild onnxruntime-node --foreground-scripts',
+    },
+  ],
   cuda: [
     {
       pattern: /libcuda\.so|no CUDA-capable device|CUDA driver version is insufficient|cudaErrorNoDevice/i,

@@ -52,6 +52,7 @@ export interface FetchedOutput {
   readonly from: 'device' | 'number' | 'host';
 }
 
+const exactTargets: ReadonlySet<string> = new Set(['float32', 'float16', 'int64']);
 const numberTypes: ReadonlySet<string> = new Set(['float32', 'float64', 'int32', 'int64', 'bool']);
 
 /** Cuts a program for a device. */
@@ -169,8 +170,9 @@ function hostCasts(
     const [source] = node.inputs;
     const [value] = node.outputs;
     if (node.op !== 'Cast' || source === undefined || value === undefined) return [];
-    const isText = source.dtype === 'string' || value.dtype === 'string';
-    return given.has(source) && !isText && !isNumber(value) ? [{ value, source }] : [];
+    // Narrowing integers drops high bits, which numbers of JavaScript do not.
+    const isWidening = exactTargets.has(value.dtype) && source.dtype !== 'string';
+    return given.has(source) && isWidening && !isNumber(value) ? [{ value, source }] : [];
   });
 }
 

@@ -1,8 +1,10 @@
 import type { LoweringTable } from '../lowering.js';
 import { loweringTable } from '../lowering-table.js';
+import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
 import { maxPoolGradient } from './max-pool-gradient.js';
 import { hardSwish, mod, round, sign } from './simple.js';
+import { slice } from './slice.js';
 
 /**
  * How each op of core reaches ONNX Runtime's WebGPU provider: as on the CPU, except where that provider has no kernel, or one that fails
@@ -30,6 +32,9 @@ export const webgpuTable: LoweringTable = {
   MaxPool: 'direct',
   MaxPoolGradient: maxPoolGradient,
   // Computed wrongly.
+  Conv: conv,
+  Slice: slice,
+  ReduceLogSumExp: 'decompose',
   ConvTranspose: convTranspose,
   // The CPU's forms are made of ops that lack a kernel here.
   ReluGradient: 'decompose',
