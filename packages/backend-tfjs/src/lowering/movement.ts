@@ -12,6 +12,7 @@ import {
   type StepScope,
   takesAt,
 } from './lowering.js';
+import { resize, resizeGradient } from './resampling.js';
 import { fromFront, knownShape, optionalNumbers, reshapedShape, squeezedShape, unsqueezedShape } from './shapes.js';
 
 const movable = ['float32', 'int32', 'bool'] as const;
@@ -171,41 +172,6 @@ function cropped(scope: StepScope, x: TensorInfo, paddings: readonly (readonly [
   return blockOf(scope, x, begin, size);
 }
 
-// Nearest neighbours of a whole multiple of the extents: every element repeated.
-const resize: KernelLowering<'Resize'> = kernel((node) => {
-  const {
-    mode,
-    coordinate_transformation_mode: transform,
-    nearest_mode: nearest,
-  } = node.attributes as {
-    readonly mode: string;
-    readonly coordinate_transformation_mode: string;
-    readonly nearest_mode: string;
-  };
-  const from = node.inputs[0]?.shape;
-  const to = node.outputs[0]?.shape;
-  const isPlain =
-    (transform === 'half_pixel' && nearest.startsWith('round')) || (transform === 'asymmetric' && nearest === 'floor');
-  if (mode !== 'nearest' || !isPlain || !takesAt(node, 0, 'float32') || from === undefined || to === undefined)
-    return undefined;
-  // An extent that only the run knows is taken for one that stays.
-  const factors = to.map((extent, axis) => (extent === from[axis] ? 1 : Number(extent) / Number(from[axis])));
-  if (factors.some((factor) => !Number.isInteger(factor) || factor < 1)) return undefined;
-  return (scope) => {
-    const x = scope.device(0);
-    const repeated = factors.reduce((tensor, factor, axis) => repeatedAlong(scope, tensor, axis, factor), x);
-    return repeated === x ? scope.held(0) : repeated;
-  };
-});
-
-function repeatedAlong(scope: StepScope, x: TensorInfo, axis: number, factor: number): TensorInfo {
-  if (factor === 1) return x;
-  const outer = countOf(x.shape.slice(0, axis + 1));
-  const inner = countOf(x.shape.slice(axis + 1));
-  const tiled = scope.run('Tile', { x: scope.reshape(x, [outer, inner]) }, { reps: [1, factor] });
-  return scope.reshape(tiled, x.shape.with(axis, (x.shape[axis] as number) * factor));
-}
-
 /** Movement of elements. */
 export const movementLowerings: LoweringFamily<
   | 'Reshape'
@@ -284,5 +250,5 @@ export const movementLowerings: LoweringFamily<
   ReverseSequence: host('tfjs has no such kernel'),
   Pad: pad,
   Resize: resize,
-  ResizeGradient: 'decompose',
+  ResizeGradient: resizeGradient,
 };
