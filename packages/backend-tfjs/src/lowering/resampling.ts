@@ -1,6 +1,6 @@
-import { evaluateNodeOn, type OpAttributes, Tensor } from '@modelwright/core';
+import { castTensor, evaluateNodeOn, type Node, type OpAttributes, Tensor } from '@modelwright/core';
 import type { TensorInfo } from '../device/tfjs-core.js';
-import { countOf, type KernelLowering, kernel, type StepScope, takesAt } from './lowering.js';
+import { countOf, type KernelLowering, kernel, type NodeOf, type StepScope, takesAt } from './lowering.js';
 import { fromFront } from './shapes.js';
 
 type Interpolation = Pick<
@@ -66,10 +66,10 @@ export const resizeGradient: KernelLowering<'ResizeGradient'> = kernel((node) =>
 });
 
 /** Where tensors are out of reach, core's reference computes. */
-function slowly(node: Parameters<typeof evaluateNodeOn>[0] | object, scope: StepScope): Tensor {
+function slowly(node: NodeOf<'Resize'> | NodeOf<'ResizeGradient'>, scope: StepScope): Tensor {
   const inputs = scope.inputs.map((input) => input?.host());
-  const [result] = evaluateNodeOn(node as Parameters<typeof evaluateNodeOn>[0], inputs);
-  return new Tensor('float32', (result as Tensor).shape, Float32Array.from((result as Tensor).data as Float64Array));
+  const [result] = evaluateNodeOn(node as unknown as Node, inputs);
+  return castTensor(result as Tensor, 'float32');
 }
 
 function given(scope: StepScope, index: number): readonly number[] | undefined {
