@@ -43,7 +43,7 @@ export async function createNativeDeviceBackend(
     },
     compile: (program, options, onClosed) =>
       compileResident(program, options, {
-        ...{ accelerator, table: cudaTable, cpuNodesOf: () => [] },
+        ...{ accelerator, passes: [], table: cudaTable, cpuNodesOf: () => [] },
         ...{ sessionOptions: session, turns, onClosed },
       }),
     close: () => turns.add(() => accelerator.dispose()),

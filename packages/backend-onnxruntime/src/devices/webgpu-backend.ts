@@ -1,6 +1,7 @@
 import { RunQueue } from '@modelwright/core';
 import type { SessionOptions } from '../engine/engine.js';
 import { nodesForCpu } from '../lowering/webgpu/cpu-nodes.js';
+import { unrollScans } from '../lowering/webgpu/unroll-scans.js';
 import { webgpuTable } from '../lowering/webgpu/webgpu-table.js';
 import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
 import { compileResident } from '../resident/compile-resident.js';
@@ -40,7 +41,12 @@ export async function createWebGpuBackend({
     },
     compile: (program, options, onClosed) =>
       compileResident(program, options, {
-        ...{ accelerator, table: webgpuTable, cpuNodesOf: nodesForCpu },
+        ...{
+          accelerator,
+          passes: [unrollScans],
+          table: webgpuTable,
+          cpuNodesOf: (graph) => nodesForCpu(graph, accelerator.hasHalves),
+        },
         ...{ sessionOptions, turns, onClosed },
       }),
     close: () => turns.add(() => accelerator.dispose()),

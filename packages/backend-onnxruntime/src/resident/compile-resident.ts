@@ -4,6 +4,7 @@ import {
   foldConstants,
   type Graph,
   ModelwrightError,
+  type Pass,
   type Program,
   type RunQueue,
   runPasses,
@@ -22,6 +23,8 @@ import { ResidentState } from './resident-state.js';
 export interface ResidentContext {
   readonly accelerator: Accelerator;
   readonly table: LoweringTable;
+  /** What is done to a graph before it is lowered. */
+  readonly passes: readonly Pass[];
   /** Names of the nodes of a lowered graph that the device must not take. */
   readonly cpuNodesOf: (graph: Graph) => readonly string[];
   readonly sessionOptions: SessionOptions;
@@ -76,13 +79,13 @@ function sharedStateOf({ shareState }: CompileOptions): ResidentState | undefine
 async function load(
   plan: ResidencyPlan,
   { debug }: CompileOptions,
-  { accelerator, table, cpuNodesOf, sessionOptions }: ResidentContext,
+  { accelerator, table, passes, cpuNodesOf, sessionOptions }: ResidentContext,
 ): Promise<AcceleratorSession | undefined> {
   const { graph } = plan;
   if (graph.outputs.length === 0) return undefined;
   // Names of the session's outputs: unlike those of a program, no value can bear them.
   const renamed = { ...graph, outputs: graph.outputs.map(({ value }, index) => ({ name: `result.${index}`, value })) };
-  const lowered = runPasses(lowerGraph(renamed, table), [foldConstants, cancelTransposes]);
+  const lowered = runPasses(lowerGraph(runPasses(renamed, passes), table), [foldConstants, cancelTransposes]);
   if (debug) verify(lowered);
   const carried = new Set(plan.carried.map(({ output }) => output));
   const onDevice = new Set(

@@ -1,6 +1,7 @@
 import {
   type Graph,
   type GraphOutput,
+  isConcrete,
   type Node,
   type Program,
   type StateSlot,
@@ -12,7 +13,7 @@ import { scalarRules } from '../split/scalar-ops.js';
 import { planScalars, type ScalarPlan } from '../split/scalar-plan.js';
 import { dataInputs, isScalar } from '../split/select-update.js';
 
-/** A cast of what the caller gives, done before the run: GPUs lack kernels for most integer types. */
+/** A cast or new shape of what the caller gives, made before the run: GPUs lack kernels for most integer types. */
 export interface HostCast {
   readonly value: Value;
   readonly source: Value;
@@ -53,6 +54,7 @@ export interface FetchedOutput {
 }
 
 const exactTargets: ReadonlySet<string> = new Set(['float32', 'float16', 'int64']);
+const reshapingOps: ReadonlySet<string> = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 const numberTypes: ReadonlySet<string> = new Set(['float32', 'float64', 'int32', 'int64', 'bool']);
 
 /** Cuts a program for a device. */
@@ -165,15 +167,23 @@ function hostCasts(
   graph: Graph,
   { inputSlots, isNumber }: { inputSlots: SlotFacts['inputSlots']; isNumber: (value: Value) => boolean },
 ): readonly HostCast[] {
-  const given = new Set(graph.inputs.filter((input) => !inputSlots.has(input)));
+  const sources = new Map(graph.inputs.filter((input) => !inputSlots.has(input)).map((input) => [input, input]));
   return graph.nodes.flatMap((node) => {
-    const [source] = node.inputs;
+    const [input] = node.inputs;
     const [value] = node.outputs;
-    if (node.op !== 'Cast' || source === undefined || value === undefined) return [];
-    // Narrowing integers drops high bits, which numbers of JavaScript do not.
-    const isWidening = exactTargets.has(value.dtype) && source.dtype !== 'string';
-    return given.has(source) && isWidening && !isNumber(value) ? [{ value, source }] : [];
+    const source = input === undefined ? undefined : sources.get(input);
+    if (source === undefined || value === undefined || isNumber(value) || !isHostMovement(node, value)) return [];
+    if (value.dtype === source.dtype) sources.set(value, source);
+    return [{ value, source }];
   });
+}
+
+/** Casts that lose nothing, and new shapes of integers. Narrowing integers drops high bits, which numbers of JavaScript do not. */
+function isHostMovement({ op, inputs }: Node, value: Value): boolean {
+  // Neither text nor what the stock API cannot carry.
+  if (inputs[0]?.dtype === 'string' || inputs[0]?.dtype === 'bfloat16') return false;
+  if (op === 'Cast') return exactTargets.has(value.dtype);
+  return reshapingOps.has(op) && value.dtype === 'int64' && isConcrete(value.shape);
 }
 
 /** The graph of the nodes that are left; what they read and do not make becomes an input. */

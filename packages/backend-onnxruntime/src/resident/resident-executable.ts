@@ -4,10 +4,12 @@ import {
   counterUniform,
   type Executable,
   fromNumbers,
+  isConcrete,
   ModelwrightError,
   type Program,
   type RunOptions,
   type RunQueue,
+  reshapeTensor,
   Tensor,
   type TensorMap,
   type Value,
@@ -114,8 +116,7 @@ export class ResidentExecutable implements Executable {
     const feeds = new Map<string, Placed>();
     if (session === undefined) return feeds;
     for (const value of plan.numbers) feeds.set(value.name, numberTensor(value, numbers(value)));
-    for (const { value, source } of plan.casts)
-      feeds.set(value.name, castTensor(given[source.name] as Tensor, value.dtype));
+    for (const { value, source } of plan.casts) feeds.set(value.name, movedTo(value, given[source.name] as Tensor));
     for (const { value, counter, seed, count } of plan.random) {
       const shape = value.shape as readonly number[];
       feeds.set(value.name, new Tensor('float32', shape, counterUniform(seed, numbers(counter), count)));
@@ -168,6 +169,11 @@ export class ResidentExecutable implements Executable {
     if (tensor !== undefined) return tensor;
     throw new ModelwrightError('invalid-graph', `value '${value.name}' is used but never computed`);
   }
+}
+
+function movedTo({ dtype, shape }: Value, given: Tensor): Tensor {
+  const cast = castTensor(given, dtype);
+  return isConcrete(shape) ? reshapeTensor(cast, shape) : cast;
 }
 
 function numberTensor({ dtype, shape }: Value, number: number): Tensor {

@@ -32,30 +32,33 @@ export class WebGpuAccelerator implements Accelerator {
   readonly device = 'webgpu';
   readonly version: string;
   readonly types: ReadonlySet<DType>;
+  /** Whether the GPU computes in float16. */
+  readonly hasHalves: boolean;
   readonly #api: JavaScriptApi;
   readonly #options: WebGpuOptions;
   /** Sessions of one `Identity` by direction, element type and rank: how tensors get onto the GPU and back in every engine. */
   readonly #copiers = new Map<string, Promise<ApiSession>>();
 
-  private constructor(api: JavaScriptApi, options: WebGpuOptions, types: ReadonlySet<DType>) {
+  private constructor(api: JavaScriptApi, options: WebGpuOptions, hasHalves: boolean) {
     this.#api = api;
     this.#options = options;
-    this.types = types;
+    this.hasHalves = hasHalves;
+    this.types = new Set(dtypes.filter((dtype) => isBindingType(dtype) && (options.cpuFallback || !lacks.has(dtype))));
     const { node, web, common } = api.env.versions ?? {};
     this.version = node ?? web ?? common ?? 'unknown';
   }
 
   /** Opens the GPU, and finds out whether it computes in float16. */
   static async open(api: JavaScriptApi, options: WebGpuOptions): Promise<WebGpuAccelerator> {
-    const halves = new WebGpuAccelerator(api, options, crossingTypes);
-    const hasHalves = await computesHalves(halves);
-    const types = [...crossingTypes].filter((dtype) => hasHalves || dtype !== 'float16');
-    await halves.dispose();
-    return new WebGpuAccelerator(api, options, new Set(types));
+    const trial = new WebGpuAccelerator(api, options, true);
+    const hasHalves = await computesHalves(trial);
+    await trial.dispose();
+    return new WebGpuAccelerator(api, options, hasHalves);
   }
 
   canHold({ dtype, shape }: Parameters<Accelerator['canHold']>[0]): boolean {
-    return bufferTypes.has(dtype) && this.types.has(dtype) && shape.every((extent) => extent !== 0);
+    if (dtype === 'float16' && !this.hasHalves) return false;
+    return bufferTypes.has(dtype) && shape.every((extent) => extent !== 0);
   }
 
   async createSession(model: Uint8Array, options: AcceleratorSessionOptions): Promise<AcceleratorSession> {
@@ -118,10 +121,8 @@ export class WebGpuAccelerator implements Accelerator {
   }
 }
 
-/** What can be an input or output: GPUs have no float64, and the API no bfloat16. */
-const crossingTypes: ReadonlySet<DType> = new Set(
-  dtypes.filter((dtype) => isBindingType(dtype) && dtype !== 'float64'),
-);
+/** What no GPU takes; the CPU then computes it. */
+const lacks: ReadonlySet<DType> = new Set(['float64']);
 
 async function computesHalves(accelerator: WebGpuAccelerator): Promise<boolean> {
   const builder = new GraphBuilder('float16');

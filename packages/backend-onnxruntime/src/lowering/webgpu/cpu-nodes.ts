@@ -40,12 +40,17 @@ const hasRemainder: Rule = ({ inputs, attributes }) => {
   return channels > 3 && channels % 3 === 0 && channels % 4 !== 0;
 };
 
-/** @returns names of the nodes that have to run on the CPU for the provider's sake. */
-export function nodesForCpu(graph: Graph): readonly string[] {
+/**
+ * @param hasHalves - whether the GPU computes in float16; the provider takes such nodes in any case.
+ * @returns names of the nodes that have to run on the CPU for the provider's sake.
+ */
+export function nodesForCpu(graph: Graph, hasHalves: boolean): readonly string[] {
   return graph.nodes
-    .filter((node) => node.domain === '' && (isEmpty(node) || rules[node.op]?.(node)))
+    .filter((node) => node.domain === '' && (isEmpty(node) || rules[node.op]?.(node) || (!hasHalves && isHalf(node))))
     .map(({ name }) => name);
 }
+
+const isHalf: Rule = ({ inputs, outputs }) => [...inputs, ...outputs].some((value) => value?.dtype === 'float16');
 
 /** Tiles of tensors without elements are divided by zero, which ends the process. */
 function isEmpty({ inputs, outputs }: Node): boolean {

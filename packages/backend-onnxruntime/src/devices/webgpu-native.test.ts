@@ -1,0 +1,41 @@
+import { conformancePrograms } from '@modelwright/backend-conformance';
+import { createReferenceBackend, toNumbers } from '@modelwright/core';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { findVulkanDriver } from '../../test/vulkan-driver.js';
+import { createBackend } from '../backend.js';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
+
+const missing = findVulkanDriver();
+
+describe.skipIf(missing !== undefined)(`training on WebGPU alone ${missing ?? ''}`, () => {
+  const opened = missing === undefined ? createBackend({ device: 'webgpu', cpuFallback: false }) : undefined;
+  afterAll(async () => (await opened)?.dispose());
+
+  it.each(conformancePrograms().map((each) => [each.name, each] as const))(
+    '%s runs without the CPU, its state on the GPU',
+    async (_, { program, inputs }) => {
+      const given = await (await opened)?.compile(program);
+      const wanted = await createReferenceBackend().compile(program);
+      for (let step = 0; step < 3; step++) {
+        const [{ loss }, expected] = [(await given?.run(inputs(step))) ?? {}, await wanted.run(inputs(step))];
+        expect(toNumbers(loss as never)[0]).toBeCloseTo(toNumbers(expected['loss'] as never)[0] as number, 4);
+      }
+      await given?.dispose();
+    },
+  );
+
+  it('keeps memory flat over many steps', async () => {
+    const [perceptron] = conformancePrograms();
+    if (perceptron === undefined) return;
+    const executable = await (await opened)?.compile(perceptron.program);
+    const inputs = perceptron.inputs(0);
+    const train = async (steps: number): Promise<number> => {
+      for (let step = 0; step < steps; step++) await executable?.run(inputs);
+      return process.memoryUsage().rss;
+    };
+    const before = await train(150);
+    expect((await train(300)) - before).toBeLessThan(16 * 2 ** 20);
+    await executable?.dispose();
+  });
+});
