@@ -24,6 +24,7 @@ interface BackendModule {
 const included: { readonly [name: string]: () => Promise<object> } = {
   onnxruntime: () => import('@modelwright/backend-onnxruntime'),
   wasm: () => import('@modelwright/backend-wasm'),
+  cuda: () => import('@modelwright/backend-cuda'),
   reference: async () => ({ createBackend: createReference }),
 };
 

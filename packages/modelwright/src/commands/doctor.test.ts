@@ -24,6 +24,7 @@ test('tells what works here, as JSON', async () => {
   expect(data.backends).toMatchObject([
     { asked: 'onnxruntime', works: true, backend: 'onnxruntime:cpu' },
     { asked: 'wasm', works: true, backend: 'wasm:cpu' },
+    { asked: 'cuda' },
     { asked: 'reference', works: true, backend: 'reference:cpu' },
     { asked: 'onnxruntime:webgpu' },
   ]);
