@@ -79,6 +79,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
     now: options.onNode === undefined ? undefined : options.now,
   };
   const executables = new Set<Executable>();
+  let isDisposed = false;
   return {
     specificationVersion: 'v1',
     name: options.name ?? 'tfjs',
@@ -94,6 +95,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
     runtimeVersion: core.version_core,
     tensorCount: () => kernels.tensorCount(),
     async compile(program: Program, compileOptions: CompileOptions = {}): Promise<Executable> {
+      if (isDisposed) throw new ModelwrightError('resource-disposed', 'the backend was disposed');
       const store = sharedStoreOf(compileOptions) ?? new StateStore(kernels);
       const plan = compilePlan(prepareGraph(program.graph, compileOptions), kernels);
       const executable: Executable = new TfjsExecutable({
@@ -107,6 +109,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
       return executable;
     },
     async dispose(): Promise<void> {
+      isDisposed = true;
       await Promise.all([...executables].map((executable) => executable.dispose()));
       context.scalars.dispose();
     },

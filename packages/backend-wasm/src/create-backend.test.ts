@@ -12,6 +12,7 @@ test('finds its binary in Node, says why it has one thread, and leaves tfjs and 
   expect(process.listeners('uncaughtException')).toHaveLength(listeners);
   expect(tf.engine().backendName).toBe('wasm');
   await one.dispose();
+  await one.dispose();
   const builder = new GraphBuilder('double');
   const x = builder.input('x', 'float32', ['batch']);
   builder.output('y', builder.op('Add', [x, x]));
@@ -19,6 +20,7 @@ test('finds its binary in Node, says why it has one thread, and leaves tfjs and 
   const executable = await other.compile(statelessProgram(builder.build()));
   expect((await executable.run({ x: tensor([1, 2, 3]) }))['y']).toEqual(tensor([2, 4, 6]));
   await other.dispose();
+  await expect(other.compile(statelessProgram(builder.build()))).rejects.toMatchObject({ code: 'resource-disposed' });
 });
 
 test('other devices are refused', async () => {
