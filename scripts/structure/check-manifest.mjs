@@ -26,8 +26,9 @@ function checkFields(manifest, complain) {
   if (manifest.sideEffects !== false) complain("'sideEffects' is not false");
   if (!manifest.files?.includes('dist')) complain("'files' lacks 'dist'");
   const entry = manifest.exports?.['.'] ?? {};
-  const keys = Object.keys(entry).filter((key) => key !== '@modelwright/source');
-  if (keys[0] !== 'types' || keys.at(-1) !== 'default') complain("'exports' wants 'types' first and 'default' last");
+  // Platforms, each with conditions of its own, come before those that hold everywhere.
+  const platforms = Object.values(entry).filter((target) => typeof target === 'object');
+  if (![entry, ...platforms].every(hasTypesFirst)) complain("'exports' wants 'types' first and 'default' last");
   if (!('@modelwright/source' in entry)) complain("'exports' lacks the @modelwright/source condition");
   if (manifest.exports?.['./package.json'] !== './package.json') complain("'exports' lacks './package.json'");
   const published = withoutSource(manifest.exports ?? {});
@@ -43,15 +44,16 @@ function checkFields(manifest, complain) {
   if (manifest.scripts?.postinstall || manifest.scripts?.install) complain('runs a script at install time');
 }
 
+function hasTypesFirst(entry) {
+  const keys = Object.keys(entry).filter((key) => key !== '@modelwright/source' && typeof entry[key] === 'string');
+  return keys[0] === 'types' && keys.at(-1) === 'default';
+}
+
 /** The sources are not published: tarballs have exports without the condition that leads to them. */
-function withoutSource(exports) {
-  const keep = ([condition]) => condition !== '@modelwright/source';
-  return Object.fromEntries(
-    Object.entries(exports).map(([path, entry]) => [
-      path,
-      typeof entry === 'string' ? entry : Object.fromEntries(Object.entries(entry).filter(keep)),
-    ]),
-  );
+function withoutSource(entry) {
+  if (typeof entry === 'string') return entry;
+  const kept = Object.entries(entry).filter(([condition]) => condition !== '@modelwright/source');
+  return Object.fromEntries(kept.map(([condition, target]) => [condition, withoutSource(target)]));
 }
 
 /** A project reference for each internal dependency: without it `tsc -b` builds in the wrong order. */
