@@ -25,6 +25,7 @@ export interface ApiSession {
   run(
     feeds: Readonly<Record<string, ApiTensor>>,
     fetches?: readonly string[],
+    options?: { readonly logSeverityLevel: number },
   ): Promise<Readonly<Record<string, ApiTensor>>>;
   release(): Promise<void>;
 }

@@ -68,7 +68,7 @@ export class WebGpuAccelerator implements Accelerator {
       run: async (feeds) => {
         const given = Object.fromEntries([...feeds].map(([name, value]) => [name, this.#toApi(value)]));
         // All outputs are fetched: leaving out some of those bound to the GPU is refused.
-        const results = await created.run(given).catch(rethrow);
+        const results = await created.run(given, created.outputNames, quiet).catch(rethrow);
         return new Map(created.outputNames.map((name) => [name, toPlaced(results[name] as ApiTensor)]));
       },
       dispose: () => created.release(),
@@ -120,6 +120,9 @@ export class WebGpuAccelerator implements Accelerator {
     return new this.#api.Tensor(dtype, data, shape);
   }
 }
+
+/** What fails is thrown; it need not be logged, too. */
+const quiet = { logSeverityLevel: 4 };
 
 /** What no GPU takes; the CPU then computes it. */
 const lacks: ReadonlySet<DType> = new Set(['float64']);
