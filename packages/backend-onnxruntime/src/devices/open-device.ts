@@ -10,6 +10,7 @@ import { openWebRuntime } from '../web/import-web.js';
 import { WebEngine } from '../web/web-engine.js';
 import { createCudaBackend } from './cuda-backend.js';
 import { createHostBackend } from './host-backend.js';
+import { requireNvidiaDriver } from './nvidia-driver.js';
 import { probeDevice } from './probe-device.js';
 import { unavailableDevice } from './unavailable.js';
 import { createWebGpuBackend } from './webgpu-backend.js';
@@ -63,6 +64,7 @@ const openers: { readonly [device: string]: OpenDevice } = {
       sessionOptions: sessionOptionsOf(options),
     }),
   cuda: async (options) => {
+    requireNvidiaDriver();
     await requireProvider('cuda');
     const { cpuFallback = true, deviceId = 0 } = options;
     return createCudaBackend({ cpuFallback, deviceId, sessionOptions: sessionOptionsOf(options) });
