@@ -13,7 +13,9 @@ interface Findings {
 }
 
 const traceSteps = 20;
-const rows = new Map(backends.map((choice) => [choice.id, rowFor(choice)]));
+// The reference first: the others are compared with it.
+const ordered = [...backends].sort((left, right) => Number(right.id === 'reference') - Number(left.id === 'reference'));
+const rows = new Map(ordered.map((choice) => [choice.id, rowFor(choice)]));
 element('rows').replaceChildren(...rows.values());
 
 element<HTMLFormElement>('comparison').addEventListener('submit', (event) => {
@@ -29,11 +31,11 @@ async function compareAll(count: number): Promise<void> {
   const model = await fetchModel();
   const [heldOut, training] = await Promise.all([firstDigits('held-out', count), fetchDigits('training')]);
   let reference: Findings | undefined;
-  for (const choice of backends) {
+  for (const choice of ordered) {
     element('status').textContent = `${choice.label} …`;
     await nextPaint();
     const found = await measure(choice, model, heldOut, training, reference).catch((error: unknown) => {
-      fill(choice, ['', error instanceof Error ? error.message : String(error)]);
+      explain(choice, error instanceof Error ? error.message : String(error));
       return undefined;
     });
     reference ??= found;
@@ -93,10 +95,16 @@ function rowFor({ id, label }: BackendChoice): HTMLTableRowElement {
 }
 
 function fill({ id }: BackendChoice, texts: readonly string[]): void {
-  const cells = [...(rows.get(id)?.cells ?? [])].slice(1);
-  cells.forEach((cell, index) => {
-    cell.textContent = texts[index] ?? '–';
-  });
+  const row = rows.get(id);
+  while (row !== undefined && row.cells.length > 1) row.deleteCell(1);
+  for (const text of texts) if (row !== undefined) row.insertCell().textContent = text;
+}
+
+/** One cell over all columns: why there are no numbers. */
+function explain(choice: BackendChoice, text: string): void {
+  fill(choice, [text]);
+  const cell = rows.get(choice.id)?.cells[1];
+  if (cell !== undefined) cell.colSpan = 7;
 }
 
 async function firstDigits(name: 'held-out' | 'training', count: number): Promise<Digits> {

@@ -1,4 +1,3 @@
-const width = 900;
 const height = 240;
 const margin = { left: 44, right: 12, top: 12, bottom: 28 } as const;
 const smoothing = 0.9;
@@ -34,6 +33,7 @@ export class LossChart {
 
   #draw(): void {
     const losses = this.#losses;
+    const width = Math.max(280, this.#host.clientWidth);
     const highest = Math.max(losses.length === 0 ? 2.5 : 0.1, ...losses);
     const interval = roundInterval(highest / 4);
     const top = interval * Math.ceil(highest / interval);
@@ -49,7 +49,7 @@ export class LossChart {
         `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${y(level)}" y2="${y(level)}"/>` +
         `<text x="${margin.left - 8}" y="${y(level) + 4}" text-anchor="end">${Number(level.toPrecision(3))}</text>`,
     );
-    const marks = ticks(Math.max(1, roundInterval(steps / 6)), steps).map(
+    const marks = ticks(Math.max(1, roundInterval(steps / (width / 140))), steps).map(
       (step) => `<text x="${x(step)}" y="${height - 8}" text-anchor="middle">${step}</text>`,
     );
     this.#host.innerHTML =
