@@ -13,7 +13,7 @@ export default defineConfig({
       'packages/*/test/**/*.test.ts',
       'scripts/**/*.test.mjs',
       'bench/**/*.test.ts',
-      'examples/*/test/**/*.test.ts',
+      'examples/browser/test/**/*.test.ts',
     ],
     environment: 'node',
     pool: 'forks',

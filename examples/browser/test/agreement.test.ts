@@ -40,9 +40,13 @@ interface Findings {
 
 // The reference in Chromium is slow and the same code as in Node; WebGPU without a GPU takes minutes. MODELWRIGHT_FULL=1 spares
 // nothing.
-const fewer: { readonly [id: string]: number } = { reference: 100, 'onnxruntime:webgpu': 200 };
+const fewer: { readonly [id: string]: number } = { reference: 100, 'onnxruntime:webgpu': 24 };
 const digitsFor = (id: string): number =>
   process.env['MODELWRIGHT_FULL'] ? heldOut.count : (fewer[id] ?? heldOut.count);
+
+// A step of the CNN takes seconds on a WebGPU without a GPU.
+const stepsFor = (id: string, kind: NetworkKind): number =>
+  id === 'onnxruntime:webgpu' && kind === 'cnn' && !process.env['MODELWRIGHT_FULL'] ? 4 : steps;
 
 let heldOut: Digits;
 let training: Digits;
@@ -87,10 +91,9 @@ function expectSameAnswers(where: string, probabilities: Float32Array, count = h
 }
 
 function expectSameLosses(where: string, kind: NetworkKind, losses: readonly number[]): void {
-  expect(losses).toHaveLength(steps);
-  expect(note(where, `losses of ${kind}`, largestRelativeDifference(losses, expected.traces[kind]))).toBeLessThan(
-    lossTolerance,
-  );
+  const wanted = expected.traces[kind].slice(0, losses.length);
+  const found = note(where, `${losses.length} losses of ${kind}`, largestRelativeDifference(losses, wanted));
+  expect(found).toBeLessThan(lossTolerance);
 }
 
 beforeAll(async () => {
@@ -147,8 +150,9 @@ describe.skipIf(chromiumPath === undefined)('in Chromium (skipped where there is
       it(`${id} trains the ${kind} as the reference does`, { timeout: 8 * minutes }, async () => {
         const losses = await page.evaluate(
           ([id, kind, steps]) => (globalThis as unknown as PageGlobals).modelwrightCompare.lossTrace(id, kind, steps),
-          [id, kind, steps] as const,
+          [id, kind, stepsFor(id, kind)] as const,
         );
+        expect(losses).toHaveLength(stepsFor(id, kind));
         expectSameLosses(`chromium, ${id}`, kind, losses);
       });
     }
