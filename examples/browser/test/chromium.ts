@@ -14,10 +14,10 @@ const usualPlaces = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** Path of a Chromium: `CHROMIUM_PATH`, or where one usually lies; undefined where there is none. */
-export const chromiumPath: string | undefined = [process.env['CHROMIUM_PATH'] ?? '', ...usualPlaces].find(
-  (path) => path !== '' && existsSync(path),
-);
+const named = process.env['CHROMIUM_PATH'];
+
+/** Path of a Chromium: `CHROMIUM_PATH`, else where one usually lies; undefined where there is none. */
+export const chromiumPath: string | undefined = (named ? [named] : usualPlaces).find((path) => existsSync(path));
 
 if (chromiumPath === undefined) {
   console.log(

@@ -115,6 +115,19 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium (skipped where
     await page.close();
   });
 
+  it('computes with several threads where there are cores', { timeout: 120_000 }, async () => {
+    const { page, errors } = await site.visit('compare.html');
+    const session = await page.context().newCDPSession(page);
+    await session.send('Emulation.setHardwareConcurrencyOverride', { hardwareConcurrency: 8 });
+    await page.goto(new URL('./?backend=wasm', page.url()).href);
+    expect(await settled(page)).toBe('ready');
+    expect(await page.textContent('#status')).toContain('4 threads');
+    await draw(page, '7');
+    await answers(page, '7');
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
   it('stops a training on request', { timeout: 120_000 }, async () => {
     const { page } = await site.visit('');
     await settled(page);
