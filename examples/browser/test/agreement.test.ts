@@ -59,15 +59,15 @@ function firstOf(digits: Digits, count: number): Digits {
   );
 }
 
-async function findingsOf({ open }: NodeBackend, count: number): Promise<Findings> {
+async function findingsOf({ id, open }: NodeBackend, count: number): Promise<Findings> {
   const backend = await open();
   try {
     const model = readOnnx(readFileSync(`${publicFolder}digits.onnx`));
     return {
       probabilities: await allProbabilities(model, backend, firstOf(heldOut, count)),
       traces: {
-        mlp: await lossTrace(backend, training, { network: 'mlp', steps }),
-        cnn: await lossTrace(backend, training, { network: 'cnn', steps }),
+        mlp: await lossTrace(backend, training, { network: 'mlp', steps: stepsFor(id, 'mlp') }),
+        cnn: await lossTrace(backend, training, { network: 'cnn', steps: stepsFor(id, 'cnn') }),
       },
     };
   } finally {
