@@ -24,7 +24,7 @@ try {
   for (const packed of packages) await lint(packed);
   const project = installTogether(packages);
   checkWithoutRuntime(project);
-  addRuntime(project);
+  addRuntimes(project);
   checkTypes(project, packages);
   for (const { name, folder } of packages) runExample(project, name, join(root, folder, 'README.md'));
   runExample(project, 'the root README', join(root, 'README.md'));
@@ -81,9 +81,23 @@ function checkWithoutRuntime(project) {
   report('without a runtime: doctor says what to install', { status: tells ? 0 : 1, output });
 }
 
-function addRuntime(project) {
-  const range = /onnxruntime-node: (\S+)/.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1];
-  report('npm install onnxruntime-node', npm(project, ['install', `onnxruntime-node@${range}`]));
+/** What the examples and the published types rest on, in the versions of the workspace. */
+const runtimes = [
+  'onnxruntime-node',
+  'vitest',
+  '@types/node',
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-backend-cpu',
+  '@tensorflow/tfjs-backend-wasm',
+];
+
+function addRuntimes(project) {
+  const catalog = readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8');
+  const wanted = runtimes.map((name) => {
+    const [, range] = new RegExp(`^  "?${name}"?: "?([^"\\s]+)`, 'm').exec(catalog) ?? [];
+    return `${name}@${range}`;
+  });
+  report(`npm install ${wanted.join(' ')}`, npm(project, ['install', ...wanted]));
 }
 
 /** Every published declaration holds in a strict project that does not skip checking libraries. */
