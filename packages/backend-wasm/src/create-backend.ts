@@ -89,7 +89,9 @@ async function importPeers(): Promise<{ readonly core: Core; readonly kernels: K
 async function openInstance(core: Core, kernels: Kernels, { wasmPath, threads }: WasmBackendOptions): Promise<void> {
   if (core.engine().registry['wasm'] !== undefined) return;
   if (wasmPath !== undefined) kernels.setWasmPaths(wasmPath as string);
-  if (threads !== undefined) kernels.setThreadsCount(threads);
+  // A count of 1 alone would still load the threaded binary.
+  if (threads === 1) core.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+  else if (threads !== undefined) kernels.setThreadsCount(threads);
   const active = core.getBackend();
   const started = await withoutProcessListeners(() => core.setBackend('wasm').catch(() => false));
   if (active && active !== 'wasm') await core.setBackend(active);
