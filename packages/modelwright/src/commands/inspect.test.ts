@@ -33,11 +33,12 @@ test('and as JSON', async () => {
     inputs: [{ name: 'image', dtype: 'float32', shape: ['batch', 1, 8, 8] }],
     weights: [{ name: 'stem.kernel' }, { name: 'head.kernel' }],
     nodes: [{ op: 'Conv' }, { op: 'Relu' }, { op: 'Flatten' }, { op: 'MatMul' }, { op: 'Softmax' }],
-    backends: [
-      { backend: 'onnxruntime:cpu', runs: true },
-      { backend: 'wasm:cpu', runs: true },
-      { backend: 'reference:cpu', runs: true },
-    ],
+    // CUDA stands in the list, too; whether it runs is up to the machine.
+    backends: expect.arrayContaining(
+      ['onnxruntime:cpu', 'wasm:cpu', 'reference:cpu'].map((backend) =>
+        expect.objectContaining({ backend, runs: true }),
+      ),
+    ),
   });
 });
 

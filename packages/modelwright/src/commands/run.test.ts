@@ -100,7 +100,7 @@ describe('mistakes', () => {
       ['-i', 'images.npy', '-b', 'abacus'],
       4,
       "there is no backend 'abacus'",
-      'onnxruntime, reference',
+      'onnxruntime, wasm, cuda, reference',
     ],
     ['an unknown option', ['--inptu', 'x'], 2, "unknown option '--inptu'", '--input'],
     ['a bad number', ['--top', 'many'], 2, "option '--top <count>'", ''],
