@@ -5,20 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, installIfNeeded, root } from './workspace.mjs';
 
+/** Parts of the paths of the test files that put a backend to the suite. */
+const suites = ['conformance.test', 'conformance-cpu', 'reference.test', 'web-engine', 'devices/webgpu'];
+
 installIfNeeded();
 build();
 const folder = mkdtempSync(join(tmpdir(), 'modelwright-support-'));
 const environment = { ...process.env, MODELWRIGHT_SUPPORT_REPORTS: folder };
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-const tests = spawnSync(
-  process.execPath,
-  [vitest, 'run', 'conformance', 'packages/backend-conformance/src/reference.test.ts'],
-  {
-    cwd: root,
-    env: environment,
-    stdio: 'inherit',
-  },
-);
+const tests = spawnSync(process.execPath, [vitest, 'run', ...suites], {
+  cwd: root,
+  env: environment,
+  stdio: 'inherit',
+});
 const { supportTable } = await import('../packages/backend-conformance/dist/index.js');
 const reports = readdirSync(folder)
   .sort()
