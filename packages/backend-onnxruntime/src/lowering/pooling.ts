@@ -111,13 +111,19 @@ function placesByRank({ builder, x, y, kernel }: RankRequest): Value {
   const row = builder.op('Floor', [
     builder.op('Add', [builder.op('Mul', [best, number(-1 / across)]), number((taps + 0.5) / across)]),
   ]);
-  const corners = floats([1, 1, rows, columns], (index) => {
-    const [i, j] = [Math.floor(index / columns), index % columns];
-    return i * down * width + j * across + taps;
+  // float32 counts the places of the whole tensor exactly if they are few; else those of an image, whose start is added in int64.
+  const total = batch * channels * height * width;
+  const isExact = total + taps <= 2 ** 24;
+  const cornerShape = isExact ? [batch, channels, rows, columns] : [1, 1, rows, columns];
+  const corners = floats(cornerShape, (index) => {
+    const [image, place] = [Math.floor(index / (rows * columns)), index % (rows * columns)];
+    const [i, j] = [Math.floor(place / columns), place % columns];
+    return image * height * width + i * down * width + j * across + taps;
   });
   const inWindow = builder.op('Sub', [corners, best]);
   const inImage = builder.op('Add', [inWindow, builder.op('Mul', [row, number(width - across)])]);
   const whole = builder.op('Cast', [inImage], { to: onnxDataType('int64') });
+  if (isExact) return withinTensor(builder, whole, total);
   const images = builder.constant(
     new Tensor(
       'int64',
