@@ -1,4 +1,11 @@
-import { concreteShape, fullTensor, type GraphBuilder, type OpAttributes, type Value } from '@modelwright/core';
+import {
+  concreteShape,
+  elementCountOf,
+  fullTensor,
+  type GraphBuilder,
+  type OpAttributes,
+  type Value,
+} from '@modelwright/core';
 import { matMulTransposed } from './com-microsoft.js';
 import type { Rewrite } from './lowering.js';
 
@@ -72,10 +79,10 @@ export const convWeightGradient: Rewrite<'ConvWeightGradient'> = ({ builder, inp
   const [x, dy] = [input(0), input(1)];
   const { group, weight_shape: weightShape } = attributes;
   const kernel = weightShape.slice(2);
-  const taps = product(kernel);
+  const taps = elementCountOf(kernel);
   const [batch, channels] = concreteShape(x.shape, `'${x.name}'`) as [number, number];
   const [, outputs, ...positions] = concreteShape(dy.shape, `'${dy.name}'`) as [number, number, ...number[]];
-  const length = product(positions);
+  const length = elementCountOf(positions);
   const columns = toColumns(builder, x, { attributes, kernel });
   const rows = (value: Value, count: number): Value =>
     builder.op('Reshape', [value, builder.integers([batch * group, count / group, length])]);
@@ -92,7 +99,7 @@ interface ColumnsRequest {
 /** `[n, c, …]` → `[n, c·taps, …']`: tap `k` of channel `c` at every position of the window. */
 function toColumns(builder: GraphBuilder, x: Value, { attributes, kernel }: ColumnsRequest): Value {
   const { strides, dilations, pads } = windowOf(attributes, kernel.length);
-  const taps = product(kernel);
+  const taps = elementCountOf(kernel);
   const channels = x.shape[1] as number;
   const isPlain = taps === 1 && strides.every((stride) => stride === 1) && pads.every((pad) => pad === 0);
   if (isPlain) return x;
@@ -102,8 +109,4 @@ function toColumns(builder: GraphBuilder, x: Value, { attributes, kernel }: Colu
     (oneHot.data as Float32Array)[row * taps + (row % taps)] = ones[0] as number;
   const selector = builder.constant(oneHot, { name: 'taps' });
   return builder.op('Conv', [x, selector], { strides, dilations, pads, group: channels, auto_pad: 'NOTSET' });
-}
-
-function product(extents: readonly number[]): number {
-  return extents.reduce((left, right) => left * right, 1);
 }

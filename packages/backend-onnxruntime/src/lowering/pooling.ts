@@ -1,5 +1,6 @@
 import {
   concreteShape,
+  elementCountOf,
   type GraphBuilder,
   isConcrete,
   type OpAttributes,
@@ -36,11 +37,11 @@ export const maxPoolGradient: Rewrite<'MaxPoolGradient'> = ({ builder, input, at
     return [builder.op('MaxUnpool', [dy, places, builder.integers(shape)], window)];
   }
   const found = notes.get(y) ?? (builder.node('MaxPool', [x], attributes, { outputs: 2 })[1] as Value);
-  const indices = withinTensor(builder, found, product(shape));
+  const indices = withinTensor(builder, found, elementCountOf(shape));
   if (!overlaps(attributes) && !reachesOver(attributes, y.shape, shape))
     return [builder.op('MaxUnpool', [dy, indices, builder.integers(shape)], window)];
   const flat = builder.integers([-1]);
-  const target = builder.constant(zeros(x.dtype, [product(shape)]));
+  const target = builder.constant(zeros(x.dtype, [elementCountOf(shape)]));
   const places = builder.op('Reshape', [indices, flat]);
   const updates = builder.op('Reshape', [dy, flat]);
   const sum = builder.op('ScatterElements', [target, places, updates], { axis: 0, reduction: 'add' });
@@ -90,7 +91,7 @@ function placesByRank({ builder, x, y, kernel }: RankRequest): Value {
       new Tensor(
         'float32',
         shape,
-        Float32Array.from({ length: product(shape) }, (_, index) => at(index)),
+        Float32Array.from({ length: elementCountOf(shape) }, (_, index) => at(index)),
       ),
     );
   const tiled = tall === height && wide === width ? x : crop(builder, x, [tall, wide]);
@@ -139,9 +140,6 @@ function crop(builder: GraphBuilder, x: Value, extents: readonly number[]): Valu
   return builder.op('Slice', [x, builder.integers([0, 0]), builder.integers(extents), axes]);
 }
 
-function product(extents: readonly number[]): number {
-  return extents.reduce((left, right) => left * right, 1);
-}
 /** Whether the last window stands partly outside, which `MaxUnpool` does not take. */
 function reachesOver(
   { kernel_shape: kernel, strides }: OpAttributes['MaxPoolGradient'],

@@ -1,4 +1,11 @@
-import { concreteShape, type GraphBuilder, isConcrete, type OpAttributes, type Value } from '@modelwright/core';
+import {
+  concreteShape,
+  elementCountOf,
+  type GraphBuilder,
+  isConcrete,
+  type OpAttributes,
+  type Value,
+} from '@modelwright/core';
 import { type BlockedWindow, blockedConvolution, blockedFilter, fromBlocked, toBlocked } from './blocked-layout.js';
 
 type ConvAttributes = OpAttributes['Conv'];
@@ -58,7 +65,7 @@ export function weightGradientBlocked(request: BlockedRequest, x: Value, dy: Val
   if (batch % block !== 0 || outputs % block !== 0) return undefined;
   const weightShape = (attributes as OpAttributes['ConvWeightGradient']).weight_shape;
   const { strides, dilations, pads, kernel } = windowOf(attributes, weightShape.slice(2));
-  const multiplied = batch * outputs * inputs * product(positions) * product(kernel);
+  const multiplied = batch * outputs * inputs * elementCountOf(positions) * elementCountOf(kernel);
   if (multiplied < (request.leastMultiplications ?? leastByDefault)) return undefined;
   // Exactly what the windows touch: rows that no window reaches are cut off.
   const ends = extents.map((extent, axis) => {
@@ -109,10 +116,6 @@ function windowOf(attributes: ConvAttributes, kernel: readonly number[]): Blocke
 }
 
 function multiplications(x: Value, weight: Value, { strides }: BlockedWindow): number {
-  const area = product(concreteShape(x.shape, `'${x.name}'`).slice(2)) / product(strides);
-  return (x.shape[0] as number) * area * product(concreteShape(weight.shape, `'${weight.name}'`));
-}
-
-function product(extents: readonly number[]): number {
-  return extents.reduce((left, right) => left * right, 1);
+  const area = elementCountOf(concreteShape(x.shape, `'${x.name}'`).slice(2)) / elementCountOf(strides);
+  return (x.shape[0] as number) * area * elementCountOf(concreteShape(weight.shape, `'${weight.name}'`));
 }
