@@ -9,7 +9,7 @@ import { conv2d, dense, dropout, flatten, maxPooling2d, sequential } from '@mode
 import { createTrainer, fromArrays } from '@modelwright/training';
 import { loadBackend, loadModel, saveModel, Tensor } from 'modelwright';
 import { compareOutputs, runInOnnxRuntime } from './agreement.js';
-import { type Digits, loadDigits, pixels } from './digits.js';
+import { type Digits, loadDigits } from './digits.js';
 import { drawPredictions } from './draw.js';
 
 const started = performance.now();
@@ -82,7 +82,6 @@ const results: readonly (readonly [string, string])[] = [
   ['history.html', 'loss and accuracy by epoch (history.json has the numbers)'],
 ];
 for (const [name, what] of results) console.log(`  ${relative(process.cwd(), place(name)).padEnd(34)} ${what}`);
-if (predicted.length !== test.images.length / pixels) process.exitCode = 1;
 
 function labelsOf(probabilities: Tensor): number[] {
   const [rows, classes] = probabilities.shape as readonly [number, number];
