@@ -208,18 +208,6 @@ test('data larger than memory streams', async () => {
   expect(largest).toBeLessThan(megabytes * 0.6);
 });
 
-test('a batch of images is a copy of rows, a fraction of a training step', async () => {
-  const images = { data: new Float32Array(4000 * 784), shape: [4000, 28, 28, 1] };
-  const data = fromArrays({ x: images, y: new Int32Array(4000) })
-    .shuffle()
-    .batch(64);
-  await data.toArray();
-  const start = performance.now();
-  for (let epoch = 0; epoch < 5; epoch++) for await (const _ of data.epoch({ epoch }));
-  const perBatch = (performance.now() - start) / (5 * 63);
-  expect(perBatch).toBeLessThan(2);
-});
-
 test('recycled batches hold the same numbers, in memory used again', async () => {
   const data = fromArrays({
     x: Array.from({ length: 23 }, (_, index) => [index, -index]),
