@@ -62,3 +62,4 @@ export {
 } from './weights/constraints.js';
 export type { KerasLayout } from './weights/keras-layout.js';
 export { l1, l1l2, l2, type RegularizerLike, type RegularizerName } from './weights/regularizers.js';
+export * from './zoo/index.js';
