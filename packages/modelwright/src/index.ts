@@ -5,6 +5,7 @@ export * from '@modelwright/models';
 export { zeros as zerosInitializer } from '@modelwright/models';
 export * from '@modelwright/onnx';
 export * from '@modelwright/onnx/file';
+export * from '@modelwright/text';
 export * from '@modelwright/training';
 export * from '@modelwright/training/node';
 export type { BackendConfiguration } from './backend/backend-configuration.js';
