@@ -19,7 +19,8 @@ export interface Peer {
 }
 
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-const script = (name: string): readonly string[] => [process.execPath, pathOf(`./peers/${name}.js`)];
+/** The command of a peer that is written in this language. */
+export const script = (name: string): readonly string[] => [process.execPath, pathOf(`./peers/${name}.js`)];
 const python = process.env['BENCH_PYTHON'] ?? '/usr/bin/python3';
 // Debian's PyTorch may count fewer cores than there are.
 const cores = String(availableParallelism());
@@ -62,7 +63,8 @@ function canImportTorch(): boolean {
   return spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0;
 }
 
-function installTfjs(say: (line: string) => void): void {
+/** Installs what TensorFlow.js peers need, unless it is there. */
+export function installTfjs(say: (line: string) => void): void {
   const folder = pathOf('../tfjs');
   if (existsSync(`${folder}/node_modules`)) return;
   say('installing TensorFlow.js for the comparison (once)');

@@ -1,4 +1,4 @@
-/** Modelwright as users drive it: `Trainer.fit` with data loading and a metric, and a predictor. */
+/** Modelwright as users drive it, on the backend that `BENCH_BACKEND` names: `Trainer.fit` with data loading and a metric, and a predictor. */
 import { createPredictor, Tensor } from '@modelwright/core';
 import { createTrainer, fromArrays } from '@modelwright/training';
 import { loadBackend } from 'modelwright';
@@ -13,7 +13,7 @@ const request = readRequest();
 const network = networks[request.network];
 if (network === undefined) throw new TypeError(`no network '${request.network}'`);
 const model = buildModel(network);
-const backend = await loadBackend('onnxruntime');
+const backend = await loadBackend(process.env['BENCH_BACKEND'] ?? 'onnxruntime');
 
 if (request.mode === 'train') report({ milliseconds: await timeFit(request.steps) });
 else if (request.mode === 'ticks') report({ milliseconds: await timeTicks(request.steps) });

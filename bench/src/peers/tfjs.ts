@@ -1,11 +1,12 @@
 /** The same networks on TensorFlow.js layers, backend `cpu` or `wasm`. */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { readRequest, report } from '../measurement.js';
+import { type Measurement, readRequest, report, timeRuns } from '../measurement.js';
 import { type Network, networks, samplesOf } from '../networks.js';
 
 // The little of TensorFlow.js that is used; its packages lie in a folder of their own and are loaded by path.
 interface TfTensor {
+  data(): Promise<Float32Array>;
   dispose(): void;
 }
 interface TfCore {
@@ -15,6 +16,7 @@ interface TfCore {
 interface TfModel {
   compile(options: { optimizer: string; loss: string; metrics: string[] }): void;
   fit(x: TfTensor, y: TfTensor, options: object): Promise<unknown>;
+  predict(x: TfTensor): TfTensor;
 }
 type TfLayer = object;
 interface TfLayers {
@@ -32,7 +34,30 @@ const core = await load<TfCore & { default?: TfCore }>('@tensorflow/tfjs-core');
 await load(`@tensorflow/tfjs-backend-${backendName}`);
 const layers = await load<TfLayers>('@tensorflow/tfjs-layers');
 await core.setBackend(backendName);
-report({ milliseconds: await timeFit(network, request.steps), notes: { backend: backendName } });
+const measured =
+  request.mode === 'train'
+    ? timeFit(network, request.steps)
+    : timePredict(network, Number(request.mode.slice('predict'.length)));
+report(await measured.then((milliseconds) => ({ milliseconds, notes: { backend: backendName } }), refusal));
+
+/** The wasm backend has no kernels for the gradients of convolutions. */
+function refusal(error: Error): Measurement {
+  if (!/not registered for backend/.test(error.message)) throw error;
+  return { milliseconds: [], notes: { refused: error.message } };
+}
+
+/** From numbers to numbers, as `createPredictor` is timed. */
+async function timePredict(chosen: Network, batchSize: number): Promise<readonly number[]> {
+  const model = layers.sequential({ layers: layersOf(chosen) });
+  const { x } = samplesOf(chosen, batchSize);
+  return timeRuns(request.steps, async () => {
+    const input = core.tensor(x, [batchSize, ...chosen.inputShape]);
+    const output = model.predict(input);
+    await output.data();
+    input.dispose();
+    output.dispose();
+  });
+}
 
 async function timeFit(chosen: Network, steps: number): Promise<readonly number[]> {
   const { batchSize, inputShape } = chosen;

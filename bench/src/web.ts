@@ -1,0 +1,150 @@
+/**
+ * What runs in WebAssembly, beside TensorFlow.js on the same kernels. Each round runs every peer as a process of its own, one
+ * after the other; the ratios of each round are taken, then their median. Ends with 1 if a line of the list is missed.
+ *
+ * usage: web [--rounds 5] [--scale 1] [--networks mlp,cnn] [--modes train,predict1,predict64] [--out results.local.json]
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Measurement, type Mode, quantile } from './measurement.js';
+import { networks } from './networks.js';
+import { installTfjs, type Peer, runPeer, script } from './peers.js';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
+    networks: { type: 'string', default: 'mlp,cnn' },
+    modes: { type: 'string', default: 'train,predict1,predict64' },
+    out: { type: 'string' },
+  },
+});
+
+const modes: readonly Mode[] = ['train', 'predict1', 'predict64'];
+const onBackend = (name: string, backend: string): Peer => ({
+  name,
+  modes,
+  command: script('modelwright'),
+  environment: { BENCH_BACKEND: backend },
+});
+const tfjs: Peer = {
+  name: 'tfjs-layers, wasm',
+  modes,
+  command: script('tfjs'),
+  environment: { TFJS_BACKEND: 'wasm' },
+};
+const wasm = onBackend('modelwright, wasm', 'wasm');
+const web = onBackend('modelwright, onnxruntime-web', 'onnxruntime:wasm');
+
+/** What is promised: how many times as fast as TensorFlow.js. */
+const promises: readonly {
+  readonly peer: Peer;
+  readonly mode: Mode;
+  readonly network: string;
+  readonly least: number;
+}[] = [
+  { peer: wasm, mode: 'train', network: 'mlp', least: 5 },
+  { peer: web, mode: 'train', network: 'mlp', least: 8 },
+  ...['mlp', 'cnn'].flatMap((network) =>
+    (['predict1', 'predict64'] as const).map((mode) => ({ peer: wasm, mode, network, least: 1 / 1.2 })),
+  ),
+];
+
+/** One line of the result. */
+interface Row {
+  readonly mode: string;
+  readonly network: string;
+  readonly peer: string;
+  readonly medianMilliseconds: number | undefined;
+  /** How many times as fast as TensorFlow.js. */
+  readonly ratio: number | undefined;
+  readonly ratios: readonly number[];
+  readonly least: number | undefined;
+  readonly refused: string | undefined;
+}
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+installTfjs(say);
+const rows = values.modes
+  .split(',')
+  .flatMap((mode) => values.networks.split(',').flatMap((network) => measure(network, mode as Mode)));
+process.stdout.write(`${formatRows(rows)}\n`);
+if (values.out !== undefined) {
+  mkdirSync(dirname(values.out), { recursive: true });
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+  writeFileSync(values.out, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`);
+}
+if (rows.some(isMissed)) process.exitCode = 1;
+
+function measure(name: string, mode: Mode): readonly Row[] {
+  const network = networks[name];
+  if (network === undefined) throw new TypeError(`no network '${name}'; there are ${Object.keys(networks).join(', ')}`);
+  const peers = [tfjs, wasm, web];
+  const rounds = Array.from({ length: Number(values.rounds) }, (_, round) =>
+    peers.map((peer) => {
+      const share = mode === 'train' ? (peer === tfjs ? 0.12 : 0.25) : mode === 'predict1' ? 8 : 1;
+      const steps = Math.max(8, Math.round(network.steps * Number(values.scale) * share));
+      const measured = runPeer(peer, { network: name, mode, steps });
+      say(`${mode} ${name} round ${round + 1}: ${peer.name} ${describe(measured)}`);
+      return measured;
+    }),
+  );
+  return peers.map((peer, at) => rowOf({ peer, mode, network: name }, rounds, at));
+}
+
+function rowOf(
+  { peer, mode, network }: { readonly peer: Peer; readonly mode: Mode; readonly network: string },
+  rounds: readonly (readonly (Measurement | undefined)[])[],
+  at: number,
+): Row {
+  const medians = rounds.map((round) => medianOf(round[at]));
+  const ratios = rounds.map((round, index) => medianOf(round[0]) / (medians[index] as number)).filter(Number.isFinite);
+  const least = promises.find((each) => each.peer === peer && each.mode === mode && each.network === network)?.least;
+  const finite = medians.filter(Number.isFinite);
+  const refused = rounds[0]?.[at]?.notes?.['refused'];
+  return {
+    mode,
+    network,
+    peer: peer.name,
+    medianMilliseconds: finite.length === 0 ? undefined : quantile(finite, 0.5),
+    ratio: ratios.length === 0 ? undefined : quantile(ratios, 0.5),
+    ratios,
+    least,
+    refused: refused === undefined ? undefined : String(refused),
+  };
+}
+
+function medianOf(measured: Measurement | undefined): number {
+  return quantile(measured?.milliseconds ?? [], 0.5);
+}
+
+function describe(measured: Measurement | undefined): string {
+  if (measured === undefined) return 'failed';
+  const refused = measured.notes?.['refused'];
+  return refused === undefined ? `${medianOf(measured).toFixed(2)} ms` : `cannot: ${refused}`;
+}
+
+/** A promise that was not kept, or a peer of ours that failed. */
+function isMissed({ ratio, least, medianMilliseconds, refused }: Row): boolean {
+  if (medianMilliseconds === undefined) return refused === undefined;
+  return least !== undefined && !(ratio !== undefined && ratio >= least);
+}
+
+function formatRows(all: readonly Row[]): string {
+  const lines = all.map((row) => [
+    row.mode,
+    row.network,
+    row.peer,
+    row.medianMilliseconds?.toFixed(2) ?? 'cannot',
+    row.ratio === undefined ? '' : `${row.ratio.toFixed(2)}×`,
+    row.least === undefined ? '' : `≥ ${row.least.toFixed(2)}×${isMissed(row) ? ' MISSED' : ''}`,
+  ]);
+  const table = [['mode', 'network', 'peer', 'median ms', 'times as fast', 'promised'], ...lines];
+  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
+  return [line(table[0] ?? []), rule, ...lines.map(line)].join('\n');
+}
