@@ -48,7 +48,7 @@ export class Tensor<D extends DType = DType> {
   }
 
   get elementCount(): number {
-    return this.data.length;
+    return elementCountOf(this.shape);
   }
 }
 

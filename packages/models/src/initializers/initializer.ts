@@ -11,12 +11,19 @@ export interface InitializerContext {
   readonly fanOut: number;
 }
 
-/**
- * Gives a new weight its values, in row-major order.
- *
- * @param shape - In Keras's layout: `[…, in, out]`.
- */
-export type Initializer = (shape: readonly number[], context: InitializerContext) => ArrayLike<number> | Tensor;
+/** Gives a new weight its values. */
+export interface Initializer {
+  /**
+   * @param shape - In Keras's layout: `[…, in, out]`.
+   * @returns the values in row-major order.
+   */
+  (shape: readonly number[], context: InitializerContext): ArrayLike<number> | Tensor;
+  /**
+   * Never fails, and depends on its arguments alone: it is called when the values are first read, or never when other
+   * weights are set before. Default false.
+   */
+  readonly deferred?: boolean;
+}
 
 /** Names of the initializers that need no options. */
 export type InitializerName =

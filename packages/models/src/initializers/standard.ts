@@ -19,7 +19,7 @@ export function ones(): Initializer {
 
 /** All `value`. */
 export function constant({ value }: { readonly value: number }): Initializer {
-  return (shape) => new Float64Array(countOf(shape)).fill(value);
+  return deferred((shape) => new Float64Array(countOf(shape)).fill(value));
 }
 
 /** Normal with `mean` (0) and `stddev` (0.05). */
@@ -70,7 +70,7 @@ export function varianceScaling(options: VarianceScalingOptions = {}): Initializ
       given: scale,
     });
   }
-  return (shape, context) => {
+  return deferred((shape, context) => {
     const fan = { fanIn: context.fanIn, fanOut: context.fanOut, fanAvg: (context.fanIn + context.fanOut) / 2 }[mode];
     const deviation = Math.sqrt(scale / Math.max(1, fan));
     const limit = Math.sqrt(3) * deviation;
@@ -81,7 +81,7 @@ export function varianceScaling(options: VarianceScalingOptions = {}): Initializ
       uniform: (random: Random) => limit * (2 * random.uniform() - 1),
     }[distribution];
     return drawn(seed, draw)(shape, context);
-  };
+  });
 }
 
 /** Variance `2 / (fanIn + fanOut)`, truncated normal. @see Glorot and Bengio, AISTATS 2010. */
@@ -148,12 +148,16 @@ export function identity({ gain = 1 }: { readonly gain?: number } = {}): Initial
 }
 
 function drawn(seed: number | undefined, draw: (random: Random) => number): Initializer {
-  return (shape, context) => {
+  return deferred((shape, context) => {
     const random = randomOf(seed, context);
     const values = new Float64Array(countOf(shape));
     for (let index = 0; index < values.length; index++) values[index] = draw(random);
     return values;
-  };
+  });
+}
+
+function deferred(initializer: Initializer): Initializer {
+  return Object.assign(initializer, { deferred: true });
 }
 
 function randomOf(seed: number | undefined, context: InitializerContext): Random {

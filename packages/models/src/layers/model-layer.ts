@@ -39,7 +39,8 @@ export function modelLayer(inner: Model, options: LayerOptions = {}): Layer {
           constraint,
           dtype: value.dtype,
         };
-        bindings.set(value, context.addWeight({ ...request, initializer: () => toKeras(weight, layout) }));
+        const initializer = Object.assign(() => toKeras(weight, layout), { deferred: true });
+        bindings.set(value, context.addWeight({ ...request, initializer }));
       }
       return inlineGraph(context.builder, graph, bindings, { keepNames: false });
     },

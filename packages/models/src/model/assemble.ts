@@ -1,5 +1,7 @@
 import {
   castTensor,
+  type DType,
+  deferredTensor,
   fromNumbers,
   GraphBuilder,
   type LayerInfo,
@@ -172,8 +174,12 @@ class Assembler {
 
   #initialValue(name: string, request: WeightRequest, layout: KerasLayout): Tensor {
     const { shape, dtype = 'float32' } = request;
-    const random = createRandom(this.#seed, name);
-    const given = initializerOf(request.initializer)(shape, { random, ...fansOf(shape) });
+    const seed = this.#seed;
+    const initializer = initializerOf(request.initializer);
+    const draw = (): ArrayLike<number> | Tensor =>
+      initializer(shape, { random: createRandom(seed, name), ...fansOf(shape) });
+    if (initializer.deferred) return deferredWeight({ draw, dtype, layout });
+    const given = draw();
     const tensor = given instanceof Tensor ? castTensor(given, dtype) : fromNumbers(dtype, shape, given);
     if (sameShape(tensor.shape, shape)) return toStored(tensor, layout);
     throw new ModelwrightError(
@@ -185,6 +191,19 @@ class Assembler {
       },
     );
   }
+}
+
+function deferredWeight(request: {
+  readonly draw: () => ArrayLike<number> | Tensor;
+  readonly dtype: DType;
+  readonly layout: KerasLayout;
+}): Tensor {
+  const { draw, dtype, layout } = request;
+  return deferredTensor(dtype, layout.stored, () => {
+    const given = draw();
+    const tensor = given instanceof Tensor ? castTensor(given, dtype) : fromNumbers(dtype, layout.keras, given);
+    return toStored(tensor, layout).data;
+  });
 }
 
 function extrasOf({ regularizer, constraint }: WeightRequest, layout: KerasLayout): Partial<Parameter> {
