@@ -12,6 +12,11 @@ export interface BackendCapabilities {
   readonly residency: 'host' | 'device';
   /** Whether inputs may have extents that are known only when the program runs. */
   readonly symbolicShapes: boolean;
+  /**
+   * How many runs whoever has a stream of them should give to {@link Executable.runMany} at once. Default 1: runs one after the other
+   * are as fast.
+   */
+  readonly runsAtOnce?: number;
 }
 
 export interface CompileOptions {

@@ -1,45 +1,91 @@
-import { RunQueue } from '@modelwright/core';
-import type { SessionOptions } from '../engine/engine.js';
-import { openNativeRuntime } from '../engine/native/native-engine.js';
+import { isModelwrightError, RunQueue } from '@modelwright/core';
+import { createBindingEngine } from '../engine/binding/binding-engine.js';
+import type { EngineKind } from '../engine/create-engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
+import { type NativeRuntime, openNativeRuntime } from '../engine/native/native-engine.js';
 import { CStrings } from '../engine/native/native-plan.js';
 import type { OrtApi } from '../engine/native/ort-api.js';
 import { cudaTable } from '../lowering/cuda-table.js';
-import { type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
+import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
+import type { Accelerator } from '../resident/accelerator.js';
 import { compileResident } from '../resident/compile-resident.js';
+import { EngineAccelerator } from '../resident/engine-accelerator.js';
 import { NativeAccelerator, type NativeProvider } from '../resident/native-accelerator.js';
 import { supportedOps } from './host-backend.js';
 
 /** What a backend on an NVIDIA GPU is made of. */
 export interface CudaBackendOptions {
+  readonly engine: EngineKind;
+  readonly worker: boolean;
   readonly deviceId: number;
   readonly cpuFallback: boolean;
   readonly sessionOptions: SessionOptions;
 }
 
-/** Makes a backend that keeps state in the memory of an NVIDIA GPU, by the runtime's C API and IO binding. */
+type DeviceOptions = Pick<CudaBackendOptions, 'cpuFallback' | 'sessionOptions'>;
+
+/**
+ * Makes a backend on an NVIDIA GPU. By the runtime's C API state stays in the GPU's memory, by IO binding. The stock API has none: there
+ * `runMany` carries the state through many steps of one call.
+ */
 export async function createCudaBackend(options: CudaBackendOptions): Promise<OnnxRuntimeBackend> {
-  return createNativeDeviceBackend(cudaProvider(options.deviceId), options);
+  const { engine, worker, deviceId } = options;
+  if (engine !== 'binding') {
+    const runtime = await openNativeRuntime().catch((error: unknown) => {
+      if (engine === 'native' || !isModelwrightError(error, 'backend-unavailable')) throw error;
+      return undefined;
+    });
+    if (runtime !== undefined) return createNativeDeviceBackend(cudaProvider(deviceId), options, runtime);
+  }
+  return createBindingDeviceBackend(await createBindingEngine({ worker, provider: { name: 'cuda', deviceId } }), {
+    ...options,
+    device: 'cuda',
+  });
 }
 
 /** Makes a backend that keeps state in the memory of a provider. */
 export async function createNativeDeviceBackend(
   provider: NativeProvider,
-  { cpuFallback, sessionOptions }: Pick<CudaBackendOptions, 'cpuFallback' | 'sessionOptions'>,
+  options: DeviceOptions,
+  runtime?: NativeRuntime,
 ): Promise<OnnxRuntimeBackend> {
-  const accelerator = new NativeAccelerator(await openNativeRuntime(), provider);
+  return createDeviceBackend(
+    new NativeAccelerator(runtime ?? (await openNativeRuntime()), provider),
+    'native',
+    options,
+  );
+}
+
+/** Makes a backend on a provider whose memory the stock API cannot reach. */
+export function createBindingDeviceBackend(
+  engine: Engine,
+  { device, ...options }: DeviceOptions & { readonly device: string },
+): OnnxRuntimeBackend {
+  return createDeviceBackend(new EngineAccelerator(device, engine), 'binding', options);
+}
+
+/** How many steps a call is worth to be given: beyond it, the way to the device and back is a small part of it. */
+const runsAtOnce = 32;
+
+function createDeviceBackend(
+  accelerator: Accelerator,
+  engine: EngineName,
+  { cpuFallback, sessionOptions }: DeviceOptions,
+): OnnxRuntimeBackend {
   const turns = new RunQueue();
   const strict = cpuFallback ? {} : { 'session.disable_cpu_ep_fallback': '1' };
   const session = { ...sessionOptions, configuration: { ...strict, ...sessionOptions.configuration } };
   return new OrtBackend({
-    device: provider.device,
-    engine: 'native',
+    device: accelerator.device,
+    engine,
     runtimeVersion: accelerator.version,
     capabilities: {
       ops: supportedOps(cudaTable),
       dtypes: accelerator.types,
       threads: 1,
-      residency: 'device',
+      residency: accelerator.keepsTensors ? 'device' : 'host',
       symbolicShapes: true,
+      ...(accelerator.keepsTensors ? {} : { runsAtOnce }),
     },
     compile: (program, options, onClosed) =>
       compileResident(program, options, {

@@ -66,8 +66,11 @@ const openers: { readonly [device: string]: OpenDevice } = {
   cuda: async (options) => {
     requireNvidiaDriver();
     await requireProvider('cuda');
-    const { cpuFallback = true, deviceId = 0 } = options;
-    return createCudaBackend({ cpuFallback, deviceId, sessionOptions: sessionOptionsOf(options) });
+    const { engine = 'auto', worker = false, cpuFallback = true, deviceId = 0 } = options;
+    return createCudaBackend({
+      ...{ engine, worker, cpuFallback, deviceId },
+      sessionOptions: sessionOptionsOf(options),
+    });
   },
   tensorrt: throughBinding('tensorrt'),
   dml: throughBinding('dml'),

@@ -42,6 +42,8 @@ export interface Accelerator {
   readonly version: string;
   /** Element types of inputs and outputs. */
   readonly types: ReadonlySet<DType>;
+  /** Whether it can leave tensors on the device at all; where it cannot, many steps become one run. */
+  readonly keepsTensors: boolean;
   /** Whether tensors of the type can stay on the device. */
   canHold(type: { readonly dtype: Tensor['dtype']; readonly shape: Shape }): boolean;
   createSession(model: Uint8Array, options: AcceleratorSessionOptions): Promise<AcceleratorSession>;

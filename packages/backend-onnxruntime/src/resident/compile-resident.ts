@@ -18,6 +18,9 @@ import type { Accelerator, AcceleratorSession, AcceleratorSessionOptions, Placed
 import { planResidency, type ResidencyPlan } from './residency-plan.js';
 import { ResidentExecutable } from './resident-executable.js';
 import { ResidentState } from './resident-state.js';
+import { scanSteps } from './scan-steps.js';
+import { isScannable, type LoadedScan } from './scanned-runs.js';
+import { steppedProgram } from './stepped-program.js';
 
 /** What compiling for a device needs of its backend. */
 export interface ResidentContext {
@@ -46,7 +49,9 @@ export async function compileResident(
   state.attach(program.state);
   try {
     const session = await context.turns.add(() => load(plan, options, context));
-    const parts = { program, plan, state, session, turns: context.turns };
+    const isScanned = !context.accelerator.keepsTensors && isScannable({ program, plan });
+    const loadScan = isScanned ? () => loadSteps({ program, plan }, options, context) : undefined;
+    const parts = { program, plan, state, session, loadScan, turns: context.turns };
     const executable: ResidentExecutable = new ResidentExecutable(parts, () => context.onClosed(executable));
     return executable;
   } catch (error) {
@@ -77,20 +82,51 @@ function sharedStateOf({ shareState }: CompileOptions): ResidentState | undefine
 }
 
 async function load(
-  plan: ResidencyPlan,
-  { debug }: CompileOptions,
-  { accelerator, table, passes, cpuNodesOf, sessionOptions }: ResidentContext,
+  { graph, carried }: ResidencyPlan,
+  options: CompileOptions,
+  context: ResidentContext,
 ): Promise<AcceleratorSession | undefined> {
-  const { graph } = plan;
   if (graph.outputs.length === 0) return undefined;
-  // Names of the session's outputs: unlike those of a program, no value can bear them.
+  const lowered = lower(graph, options, context);
+  const stays = new Set(carried.map(({ output }) => output));
+  return createSession(lowered, { graph, stays }, context);
+}
+
+/** The same steps as one graph of many of them. Lowered before: what lowering notes of a graph ends at the border of a body. */
+async function loadSteps(
+  { program, plan }: { readonly program: Program; readonly plan: ResidencyPlan },
+  options: CompileOptions,
+  context: ResidentContext,
+): Promise<LoadedScan> {
+  const { graph, state } = steppedProgram(program, plan);
+  const lowered = lower(graph, options, context);
+  const outputs = new Map(graph.outputs.map(({ name }, index) => [name, `result.${index}`]));
+  const renamed = state.map(({ output, ...slot }) =>
+    output === undefined ? slot : { ...slot, output: outputs.get(output) as string },
+  );
+  const steps = scanSteps({ graph: lowered, state: renamed });
+  if (options.debug) verify(steps.graph);
+  const session = await createSession(steps.graph, { graph, stays: new Set() }, context);
+  return { session, slots: new Map(state.map((slot) => [slot.input, slot])), ticks: steps.ticks };
+}
+
+/** The graph as the device takes it. Its outputs are named as those of no program are: unlike theirs, no value can bear such a name. */
+function lower(graph: Graph, { debug }: CompileOptions, { passes, table }: ResidentContext): Graph {
   const renamed = { ...graph, outputs: graph.outputs.map(({ value }, index) => ({ name: `result.${index}`, value })) };
   const lowered = runPasses(lowerGraph(runPasses(renamed, passes), table), [foldConstants, cancelTransposes]);
   if (debug) verify(lowered);
-  const carried = new Set(plan.carried.map(({ output }) => output));
+  return lowered;
+}
+
+/** Loads a lowered graph; its session goes by the names of the graph it was made from. */
+async function createSession(
+  lowered: Graph,
+  { graph, stays }: { readonly graph: Graph; readonly stays: ReadonlySet<string | undefined> },
+  { accelerator, cpuNodesOf, sessionOptions }: ResidentContext,
+): Promise<AcceleratorSession> {
   const onDevice = new Set(
     graph.outputs.flatMap(({ name, value }, index) =>
-      carried.has(name) && accelerator.canHold(value) ? [`result.${index}`] : [],
+      stays.has(name) && accelerator.canHold(value) ? [`result.${index}`] : [],
     ),
   );
   const { bytes } = writeOnnx(lowered, { valueInfo: false, trainingMetadata: false });

@@ -32,6 +32,7 @@ const deviceMemory = [0, 0] as const;
 export class NativeAccelerator implements Accelerator {
   readonly device: string;
   readonly version: string;
+  readonly keepsTensors = true;
   readonly types: ReadonlySet<DType> = new Set(dtypes.filter(isElementType));
   readonly #runtime: NativeRuntime;
   readonly #provider: NativeProvider;

@@ -1,22 +1,19 @@
 import {
-  castTensor,
   checkedInput,
-  counterUniform,
   type Executable,
-  fromNumbers,
-  isConcrete,
   ModelwrightError,
   type Program,
   type RunOptions,
   type RunQueue,
-  reshapeTensor,
-  Tensor,
+  type Tensor,
   type TensorMap,
   type Value,
 } from '@modelwright/core';
 import type { AcceleratorSession, Placed } from './accelerator.js';
+import { hostFeeds, numberTensor, type ReadNumber } from './host-feeds.js';
 import type { ResidencyPlan } from './residency-plan.js';
 import { copyOf, type ResidentState } from './resident-state.js';
+import { type LoadedScan, ScannedRuns } from './scanned-runs.js';
 
 /** What compiling a program for a device made. */
 export interface ResidentParts {
@@ -25,17 +22,18 @@ export interface ResidentParts {
   readonly state: ResidentState;
   /** Absent when the host computes everything. */
   readonly session: AcceleratorSession | undefined;
+  /** Loads the scan that runs in a row are; absent where single runs keep their state on the device. */
+  readonly loadScan: (() => Promise<LoadedScan>) | undefined;
   /** A device takes one run at a time, whichever program it is of. */
   readonly turns: RunQueue;
 }
-
-type ReadNumber = (value: Value) => number;
 
 /** A program compiled for a device: its state stays there between runs. */
 export class ResidentExecutable implements Executable {
   readonly #parts: ResidentParts;
   readonly #declared: readonly Value[];
   readonly #onClosed: () => void;
+  #scan: Promise<LoadedScan> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: ResidentParts, onClosed: () => void) {
@@ -56,6 +54,7 @@ export class ResidentExecutable implements Executable {
 
   runMany(inputs: readonly TensorMap[], options: RunOptions = {}): Promise<TensorMap[]> {
     return this.#enter(async () => {
+      if (this.#isScanned(inputs, options)) return this.#runScanned(inputs, options);
       const results: TensorMap[] = [];
       for (const each of inputs) results.push(await this.#runOnce(each, options));
       return results;
@@ -74,6 +73,7 @@ export class ResidentExecutable implements Executable {
   dispose(): Promise<void> {
     this.#closing ??= this.#parts.turns.add(async () => {
       await this.#parts.session?.dispose();
+      await this.#scan?.then(({ session }) => session.dispose());
       this.state.detach();
       this.#onClosed();
     });
@@ -84,6 +84,24 @@ export class ResidentExecutable implements Executable {
     if (this.#closing === undefined) return this.#parts.turns.add(task);
     const message = `program '${this.#parts.program.graph.name}' was disposed`;
     return Promise.reject(new ModelwrightError('resource-disposed', message));
+  }
+
+  /** The state after each single run is not to be had from a scan. */
+  #isScanned(inputs: readonly TensorMap[], { outputs = [] }: RunOptions): boolean {
+    const { loadScan, program } = this.#parts;
+    if (loadScan === undefined || inputs.length < 2) return false;
+    return program.state.every(({ output }) => output === undefined || !outputs.includes(output));
+  }
+
+  async #runScanned(inputs: readonly TensorMap[], options: RunOptions): Promise<TensorMap[]> {
+    const { loadScan, program } = this.#parts;
+    for (const given of inputs)
+      for (const input of this.#declared) checkedInput(program.graph, input, given[input.name]);
+    this.#scan ??= loadScan?.();
+    this.#scan?.catch(() => {
+      this.#scan = undefined;
+    });
+    return new ScannedRuns(this.#parts, (await this.#scan) as LoadedScan).run(inputs, options);
   }
 
   async #runOnce(given: TensorMap, { signal, outputs }: RunOptions): Promise<TensorMap> {
@@ -113,14 +131,8 @@ export class ResidentExecutable implements Executable {
 
   async #feeds(given: TensorMap, numbers: ReadNumber): Promise<ReadonlyMap<string, Placed>> {
     const { plan, session } = this.#parts;
-    const feeds = new Map<string, Placed>();
-    if (session === undefined) return feeds;
-    for (const value of plan.numbers) feeds.set(value.name, numberTensor(value, numbers(value)));
-    for (const { value, source } of plan.casts) feeds.set(value.name, movedTo(value, given[source.name] as Tensor));
-    for (const { value, counter, seed, count } of plan.random) {
-      const shape = value.shape as readonly number[];
-      feeds.set(value.name, new Tensor('float32', shape, counterUniform(seed, numbers(counter), count)));
-    }
+    if (session === undefined) return new Map();
+    const feeds: Map<string, Placed> = hostFeeds(plan, given, numbers);
     for (const name of session.inputNames) {
       const slot = plan.slots.get(name);
       if (slot !== undefined) feeds.set(name, await this.state.onDevice(slot.name));
@@ -169,13 +181,4 @@ export class ResidentExecutable implements Executable {
     if (tensor !== undefined) return tensor;
     throw new ModelwrightError('invalid-graph', `value '${value.name}' is used but never computed`);
   }
-}
-
-function movedTo({ dtype, shape }: Value, given: Tensor): Tensor {
-  const cast = castTensor(given, dtype);
-  return isConcrete(shape) ? reshapeTensor(cast, shape) : cast;
-}
-
-function numberTensor({ dtype, shape }: Value, number: number): Tensor {
-  return fromNumbers(dtype, shape as readonly number[], Float64Array.of(number));
 }

@@ -31,6 +31,7 @@ export interface WebGpuOptions {
 export class WebGpuAccelerator implements Accelerator {
   readonly device = 'webgpu';
   readonly version: string;
+  readonly keepsTensors = true;
   readonly types: ReadonlySet<DType>;
   /** Whether the GPU computes in float16. */
   readonly hasHalves: boolean;

@@ -66,7 +66,8 @@ function toBindingOptions(
   provider: BindingEngineOptions['provider'],
 ): Readonly<Record<string, unknown>> {
   return {
-    executionProviders: provider === undefined ? ['cpu'] : [provider, 'cpu'],
+    // The runtime has the CPU behind every provider; to name it is to forbid that its use be forbidden.
+    executionProviders: [provider ?? 'cpu'],
     logSeverityLevel: 4,
     graphOptimizationLevel: options.optimizationLevel ?? 'all',
     ...(options.intraOpThreads === undefined ? {} : { intraOpNumThreads: options.intraOpThreads }),
