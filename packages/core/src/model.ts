@@ -49,11 +49,28 @@ export interface LayerInfo {
   readonly inputs: readonly string[];
 }
 
+/** Something a model remembers from run to run: the last state of a `stateful` recurrent layer. */
+export interface ModelState {
+  /** Layer path and state: `lstm.state_0`. */
+  readonly name: string;
+  /** Key into the graph's constants: the state before the first run, and after a reset. */
+  readonly value: Value;
+  /** The value of the graph that becomes the state of the next run. */
+  readonly next: Value;
+}
+
 export interface ModelParts {
   readonly name: string;
   readonly graph: Graph;
   readonly parameters: readonly Parameter[];
   readonly layers?: readonly LayerInfo[];
+  /** What the model remembers from run to run. Default nothing. */
+  readonly states?: readonly ModelState[];
+  /**
+   * By output name: the bool value `[batch, steps]` of the graph that says which steps of the output count. Training and
+   * evaluation weigh losses and metrics by it. Default all count.
+   */
+  readonly outputMasks?: ReadonlyMap<string, Value>;
   readonly metadata?: { readonly [key: string]: string };
 }
 
@@ -65,6 +82,8 @@ export class Model {
   readonly name: string;
   readonly metadata: { readonly [key: string]: string };
   readonly layers: readonly LayerInfo[];
+  readonly states: readonly ModelState[];
+  readonly outputMasks: ReadonlyMap<string, Value>;
   #graph: Graph;
   #parameters: readonly Parameter[];
 
@@ -74,15 +93,10 @@ export class Model {
     this.#parameters = parts.parameters;
     this.layers = parts.layers ?? [];
     this.metadata = parts.metadata ?? {};
-    for (const { name, value } of parts.parameters) {
-      if (!parts.graph.constants.has(value)) {
-        throw new ModelwrightError(
-          'invalid-model',
-          `parameter '${name}' of model '${parts.name}' is no constant of its graph`,
-          { given: name },
-        );
-      }
-    }
+    this.states = parts.states ?? [];
+    this.outputMasks = parts.outputMasks ?? new Map();
+    for (const { name, value } of parts.parameters) requireConstant(parts, `parameter '${name}'`, value);
+    for (const { name, value } of this.states) requireConstant(parts, `state '${name}'`, value);
   }
 
   /** The forward graph with the current weights. */
@@ -155,6 +169,18 @@ export class Model {
       },
     );
   }
+}
+
+function requireConstant({ name, graph }: ModelParts, what: string, value: Value): void {
+  if (graph.constants.has(value)) return;
+  throw new ModelwrightError('invalid-model', `${what} of model '${name}' is no constant of its graph`, {
+    given: value.name,
+  });
+}
+
+/** The values that a model's states begin with, by name. */
+export function initialStates(model: Model): TensorMap {
+  return Object.fromEntries(model.states.map(({ name, value }) => [name, model.graph.constants.get(value) as Tensor]));
 }
 
 /** A graph that runs as it stands, without state. */

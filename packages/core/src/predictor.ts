@@ -1,12 +1,12 @@
 import type { Backend, Executable, RunOptions } from './backend.js';
 import { ModelwrightError } from './errors.js';
 import type { Value } from './graph/graph.js';
-import type { Model } from './model.js';
+import { initialStates, type Model } from './model.js';
 import { cancelTransposes } from './passes/cancel-transposes.js';
 import { toInference } from './passes/modes.js';
 import { runPasses } from './passes/pass.js';
 import { removeDeadNodes } from './passes/remove-dead-nodes.js';
-import type { Program } from './program.js';
+import type { Program, StateSlot } from './program.js';
 import { isDataOf } from './tensor/dtype.js';
 import { formatShape } from './tensor/shape.js';
 import { type NestedNumbers, Tensor, type TensorMap, tensor } from './tensor/tensor.js';
@@ -24,12 +24,41 @@ export interface Predictor {
    * @throws {@link ModelwrightError} `shape-mismatch`, `dtype-mismatch`, `invalid-argument` naming the input.
    */
   predict(inputs: { readonly [name: string]: InputData } | InputData, options?: RunOptions): Promise<TensorMap>;
+  /** Makes the model forget what it remembers from run to run: `stateful` layers start anew. */
+  resetStates(): Promise<void>;
   dispose(): Promise<void>;
 }
 
-/** The program a model infers with: mode-dependent ops resolved, layout changes cancelled, weights as constants. */
+/**
+ * The program a model infers with: mode-dependent ops resolved, layout changes cancelled, weights as constants; what the
+ * model remembers from run to run is its state.
+ */
 export function inferenceProgram(model: Model): Program {
-  return { graph: runPasses(model.graph, [toInference, cancelTransposes, removeDeadNodes]), state: [] };
+  const { graph, state } = carriedStates(model);
+  return { graph: runPasses(graph, [toInference, cancelTransposes, removeDeadNodes]), state };
+}
+
+/** The model's graph with its states as inputs and outputs. */
+function carriedStates({ graph, states }: Model): Program {
+  if (states.length === 0) return { graph, state: [] };
+  const constants = new Map(graph.constants);
+  for (const { value } of states) constants.delete(value);
+  return {
+    graph: {
+      ...graph,
+      inputs: [...graph.inputs, ...states.map(({ value }) => value)],
+      outputs: [...graph.outputs, ...states.map(({ name, next }) => ({ name: `${name}.next`, value: next }))],
+      constants,
+    },
+    state: states.map(
+      ({ name, value }): StateSlot => ({
+        name,
+        input: value.name,
+        output: `${name}.next`,
+        initial: graph.constants.get(value) as Tensor,
+      }),
+    ),
+  };
 }
 
 /**
@@ -46,6 +75,7 @@ export async function createPredictor(model: Model, backend: Backend): Promise<P
     model,
     backend,
     predict: async (given, options) => executable.run(coerceInputs(inputs, given), options),
+    resetStates: () => executable.writeState(initialStates(model)),
     dispose: () => executable.dispose(),
   };
 }

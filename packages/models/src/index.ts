@@ -10,7 +10,10 @@ export {
   type LayerContext,
   type LayerDefinition,
   type LayerInputs,
+  type LayerMasks,
   type LayerOptions,
+  type LayerState,
+  type StateRequest,
   type WeightRequest,
 } from './layer.js';
 export * from './layers/activation-layers.js';
@@ -28,6 +31,7 @@ export * from './layers/depthwise-convolution.js';
 export * from './layers/embedding.js';
 export * from './layers/global-pooling.js';
 export type { KernelOptions } from './layers/kernel-options.js';
+export { attachMask, type MaskingOptions, masking } from './layers/masking.js';
 export * from './layers/merging.js';
 export * from './layers/model-layer.js';
 export * from './layers/noise.js';

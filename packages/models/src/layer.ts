@@ -7,6 +7,7 @@ import {
   isFloat,
   ModelwrightError,
   type Shape,
+  type Tensor,
   type Value,
 } from '@modelwright/core';
 import type { InitializerLike } from './initializers/initializer.js';
@@ -48,20 +49,45 @@ export interface WeightRequest {
   readonly role?: 'weight' | 'statistic';
 }
 
+/** Something a layer remembers from run to run. */
+export interface StateRequest {
+  /** Within the layer: `state_0`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** What it is before the first run and after a reset. Default 0. */
+  readonly initial?: Tensor;
+}
+
+/** What a layer remembers. */
+export interface LayerState {
+  /** As it is now. */
+  readonly value: Value;
+  /** Says what it becomes. */
+  update(next: Value): void;
+}
+
 /** What a layer builds with. */
 export interface LayerContext {
   /** Adds nodes to the model's graph. */
   readonly builder: GraphBuilder;
   /** Path of the layer: `stem.conv`. */
   readonly path: string;
+  /** Which steps of each input count, bool `[batch, steps]`; undefined where all do. */
+  readonly masks: readonly (Value | undefined)[];
   /** The weight of that name: created when the layer is first applied, the same one when it is shared. */
   addWeight(request: WeightRequest): Value;
+  /** The state of that name: created when the layer is first applied. */
+  addState(request: StateRequest): LayerState;
   /** Throws with the kind and path of the layer in front of the message. */
   fail(message: string, details?: ErrorDetails, code?: ErrorCode): never;
 }
 
 /** A layer's meaning: a plain function of symbolic values. */
 export type LayerBuild = (context: LayerContext, inputs: readonly Value[]) => Value | readonly Value[];
+
+/** Masks of a layer's outputs, in order. */
+export type LayerMasks = (context: LayerContext, inputs: readonly Value[]) => readonly (Value | undefined)[];
 
 /** What a layer is made of; see {@link createLayer}. */
 export interface LayerDefinition {
@@ -72,6 +98,11 @@ export interface LayerDefinition {
   readonly inputCount?: { readonly min: number; readonly max: number };
   /** Dtype of a model's input that this layer is first to read. Default float32. */
   readonly inputDType?: DType;
+  /**
+   * What becomes of masks: `keep` gives the first output that of the first input, `drop` gives none; or a function of the
+   * context (with the inputs' masks) and the inputs. Default `drop`.
+   */
+  readonly mask?: 'keep' | 'drop' | LayerMasks;
   readonly build: LayerBuild;
 }
 
@@ -143,9 +174,16 @@ function applyLayer(layer: Layer, inputs: readonly SymbolicTensor[]): readonly S
       },
     );
   }
-  const types = traceLayer(definition, inputs);
+  const { outputs, masks } = traceLayer(definition, inputs);
   const application = new Application(layer, inputs);
-  application.outputs = types.map((type, index) => new SymbolicTensor(type, { application, index }));
+  application.outputs = outputs.map((type, index) => {
+    const made = masks[index];
+    const mask =
+      made === undefined || made instanceof SymbolicTensor
+        ? made
+        : new SymbolicTensor(made, { application, index: outputs.length + index });
+    return new SymbolicTensor(type, { application, index }, mask);
+  });
   return application.outputs;
 }
 

@@ -90,5 +90,5 @@ export function prelu(options: PReLUOptions = {}): Layer {
 }
 
 function elementwise(kind: string, options: LayerOptions, build: (context: LayerContext, x: Value) => Value): Layer {
-  return createLayer({ kind, options, build: (context, [x]) => build(context, x as Value) });
+  return createLayer({ kind, options, mask: 'keep', build: (context, [x]) => build(context, x as Value) });
 }

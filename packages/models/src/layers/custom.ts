@@ -1,5 +1,12 @@
 import type { GraphBuilder, Value } from '@modelwright/core';
-import { createLayer, type Layer, type LayerBuild, type LayerContext, type LayerOptions } from '../layer.js';
+import {
+  createLayer,
+  type Layer,
+  type LayerBuild,
+  type LayerContext,
+  type LayerDefinition,
+  type LayerOptions,
+} from '../layer.js';
 
 const anyNumber = { min: 1, max: Number.POSITIVE_INFINITY };
 
@@ -25,6 +32,8 @@ export function lambda(
 export interface CustomLayerOptions extends LayerOptions {
   /** Shown in summaries and errors, and the front part of default names. Default `custom`. */
   readonly kind?: string;
+  /** What becomes of masks; see {@link LayerDefinition.mask}. Default `drop`. */
+  readonly mask?: NonNullable<LayerDefinition['mask']>;
 }
 
 /**
@@ -40,7 +49,13 @@ export interface CustomLayerOptions extends LayerOptions {
  */
 export function customLayer(
   build: (context: LayerContext, ...inputs: readonly Value[]) => ReturnType<LayerBuild>,
-  { kind = 'custom', ...options }: CustomLayerOptions = {},
+  { kind = 'custom', mask = 'drop', ...options }: CustomLayerOptions = {},
 ): Layer {
-  return createLayer({ kind, options, inputCount: anyNumber, build: (context, inputs) => build(context, ...inputs) });
+  return createLayer({
+    kind,
+    options,
+    mask,
+    inputCount: anyNumber,
+    build: (context, inputs) => build(context, ...inputs),
+  });
 }

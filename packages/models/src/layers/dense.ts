@@ -19,6 +19,7 @@ export function dense(options: DenseOptions): Layer {
   return createLayer({
     kind: 'dense',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const { builder } = context;
       if (x === undefined || x.shape.length < 2)

@@ -3,6 +3,7 @@ import type { InitializerLike } from '../initializers/initializer.js';
 import { createLayer, type Layer, type LayerOptions } from '../layer.js';
 import type { ConstraintLike } from '../weights/constraints.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
+import { differsFrom } from './masking.js';
 import { requirePositive } from './tuples.js';
 
 export interface EmbeddingOptions extends LayerOptions {
@@ -14,6 +15,8 @@ export interface EmbeddingOptions extends LayerOptions {
   readonly embeddingsInitializer?: InitializerLike;
   readonly embeddingsRegularizer?: RegularizerLike;
   readonly embeddingsConstraint?: ConstraintLike;
+  /** Index 0 is padding: the output's mask leaves it out. Default false. */
+  readonly maskZero?: boolean;
 }
 
 /**
@@ -29,6 +32,7 @@ export function embedding(options: EmbeddingOptions): Layer {
     kind: 'embedding',
     options,
     inputDType: 'int32',
+    mask: options.maskZero === true ? ({ builder }, [x]) => [differsFrom(builder, x as Value, 0)] : 'drop',
     build(context, [x]) {
       const { builder } = context;
       const { dtype } = x as Value;

@@ -1,4 +1,4 @@
-import type { Value } from '@modelwright/core';
+import { onnxDataType, type Value } from '@modelwright/core';
 import { createLayer, type Layer, type LayerContext, type LayerOptions } from '../layer.js';
 import { type DataFormat, inChannelsFirst } from './spatial.js';
 
@@ -9,9 +9,12 @@ export interface GlobalPoolingOptions extends LayerOptions {
   readonly dataFormat?: DataFormat;
 }
 
-/** Mean over all steps. Input `[batch, steps, channels]`, output `[batch, channels]`. */
+/** Mean over all steps, or over those that a mask keeps. Input `[batch, steps, channels]`, output `[batch, channels]`. */
 export function globalAveragePooling1d(options: GlobalPoolingOptions = {}): Layer {
-  return globalPooling({ kind: 'globalAveragePooling1d', rank: 1, op: 'GlobalAveragePool' }, options);
+  return globalPooling(
+    { kind: 'globalAveragePooling1d', rank: 1, op: 'GlobalAveragePool', masked: maskedMean(options) },
+    options,
+  );
 }
 
 /** Mean over height and width. Input `[batch, height, width, channels]`, output `[batch, channels]`. */
@@ -43,13 +46,31 @@ interface GlobalPoolingKind {
   readonly kind: string;
   readonly rank: number;
   readonly op: 'GlobalAveragePool' | 'GlobalMaxPool';
+  /** How inputs with a mask are pooled; they are pooled like all others if there is none. */
+  readonly masked?: (context: LayerContext, input: Value, mask: Value) => Value;
 }
 
-function globalPooling({ kind, rank, op }: GlobalPoolingKind, options: GlobalPoolingOptions): Layer {
+// Σ mask·x / Σ mask
+function maskedMean({ dataFormat, keepDims }: GlobalPoolingOptions): NonNullable<GlobalPoolingKind['masked']> {
+  return ({ builder }, input, mask) => {
+    const [steps, channels] = dataFormat === 'channelsFirst' ? [2, 1] : [1, 2];
+    const weights = builder.op('Unsqueeze', [
+      builder.op('Cast', [mask], { to: onnxDataType(input.dtype) }),
+      builder.integers([channels]),
+    ]);
+    const sum = (value: Value): Value =>
+      builder.op('ReduceSum', [value, builder.integers([steps])], { keepdims: keepDims ? 1 : 0 });
+    return builder.op('Div', [sum(builder.op('Mul', [input, weights])), sum(weights)]);
+  };
+}
+
+function globalPooling({ kind, rank, op, masked }: GlobalPoolingKind, options: GlobalPoolingOptions): Layer {
   return createLayer({
     kind,
     options,
     build(context, [x]) {
+      const [mask] = masked === undefined ? [] : context.masks;
+      if (mask !== undefined && masked !== undefined) return masked(context, x as Value, mask);
       const request = { input: x as Value, rank, dataFormat: options.dataFormat };
       const pooled = inChannelsFirst(context, request, (first) => {
         const reduced = context.builder.op(op, [first]);

@@ -1,5 +1,6 @@
 import { formatShape, type Value } from '@modelwright/core';
-import { createLayer, type Layer, type LayerContext, type LayerOptions } from '../layer.js';
+import { createLayer, type Layer, type LayerContext, type LayerMasks, type LayerOptions } from '../layer.js';
+import { concatenatedMask, unitedMask } from './masking.js';
 
 const anyNumber = { min: 2, max: Number.POSITIVE_INFINITY };
 const two = { min: 2, max: 2 };
@@ -11,7 +12,7 @@ export function add(options: LayerOptions = {}): Layer {
 
 /** The first input minus the second. */
 export function subtract(options: LayerOptions = {}): Layer {
-  return merge('subtract', options, ({ builder }, inputs) => builder.op('Sub', inputs), two);
+  return merge('subtract', options, ({ builder }, inputs) => builder.op('Sub', inputs), { inputCount: two });
 }
 
 /** Product of the inputs, element by element. */
@@ -42,7 +43,9 @@ export function minimum(options: LayerOptions = {}): Layer {
 /** The inputs side by side along `axis` (default −1); their other extents are equal. */
 export function concatenate(options: LayerOptions & { readonly axis?: number } = {}): Layer {
   const { axis = -1 } = options;
-  return merge('concatenate', options, ({ builder }, inputs) => builder.op('Concat', inputs, { axis }));
+  return merge('concatenate', options, ({ builder }, inputs) => builder.op('Concat', inputs, { axis }), {
+    mask: (context, inputs) => [concatenatedMask(context, inputs, axis)],
+  });
 }
 
 export interface DotOptions extends LayerOptions {
@@ -103,16 +106,22 @@ function unitVectors({ builder }: LayerContext, input: Value, axis: number): Val
   ]);
 }
 
+interface MergeOptions {
+  readonly inputCount?: { readonly min: number; readonly max: number };
+  readonly mask?: LayerMasks;
+}
+
 function merge(
   kind: string,
   options: LayerOptions,
   build: (context: LayerContext, inputs: readonly Value[]) => Value,
-  inputCount: { readonly min: number; readonly max: number } = anyNumber,
+  { inputCount = anyNumber, mask = (context) => [unitedMask(context)] }: MergeOptions = {},
 ): Layer {
   return createLayer({
     kind,
     options,
     inputCount,
+    mask,
     build(context, inputs) {
       const ranks = new Set(inputs.map(({ shape }) => shape.length));
       if (ranks.size > 1) {

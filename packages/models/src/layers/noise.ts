@@ -17,6 +17,7 @@ export function dropout(options: DropoutOptions): Layer {
   return createLayer({
     kind: 'dropout',
     options,
+    mask: 'keep',
     build: ({ builder }, [x]) => builder.op('Dropout', [x, builder.scalar(rate, (x as Value).dtype)]),
   });
 }
@@ -46,6 +47,7 @@ function spatialDropout(kind: string, axes: string, options: SpatialDropoutOptio
   return createLayer({
     kind,
     options,
+    mask: 'keep',
     build(context, [x]) {
       const { builder } = context;
       const input = x as Value;
@@ -71,6 +73,7 @@ export function gaussianNoise(options: LayerOptions & { readonly stddev: number 
   return createLayer({
     kind: 'gaussianNoise',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const noise = context.builder.op('RandomNormalLike', [x], { mean: 0, scale: stddev });
       return whenTraining(context, x as Value, context.builder.op('Add', [x, noise]));
@@ -84,6 +87,7 @@ export function gaussianDropout(options: DropoutOptions): Layer {
   return createLayer({
     kind: 'gaussianDropout',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const scale = Math.sqrt(rate / Math.max(1 - rate, 1e-7));
       const noise = context.builder.op('RandomNormalLike', [x], { mean: 1, scale });
@@ -105,6 +109,7 @@ export function alphaDropout(options: DropoutOptions): Layer {
   return createLayer({
     kind: 'alphaDropout',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const { builder } = context;
       const { dtype } = x as Value;

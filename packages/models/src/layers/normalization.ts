@@ -46,6 +46,7 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
   return createLayer({
     kind: 'batchNormalization',
     options,
+    mask: 'keep',
     build: (context, [x]) =>
       withAxisSecond(context, { input: x as Value, axis }, (first) => {
         const channels = requireKnown(context, first, 1);
@@ -83,6 +84,7 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
   return createLayer({
     kind: 'layerNormalization',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const input = x as Value;
       const axis = firstTrailingAxis(context, input, options.axis ?? -1);
@@ -114,6 +116,7 @@ export function groupNormalization(options: GroupNormalizationOptions = {}): Lay
   return createLayer({
     kind: 'groupNormalization',
     options,
+    mask: 'keep',
     build: (context, [x]) =>
       withAxisSecond(context, { input: x as Value, axis }, (first) => {
         const channels = requireKnown(context, first, 1);
@@ -142,6 +145,7 @@ export function rmsNormalization(
   return createLayer({
     kind: 'rmsNormalization',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const { builder } = context;
       const input = x as Value;
@@ -165,6 +169,7 @@ export function unitNormalization(options: LayerOptions & { readonly axis?: numb
   return createLayer({
     kind: 'unitNormalization',
     options,
+    mask: 'keep',
     build({ builder }, [x]) {
       const input = x as Value;
       const square = builder.op('ReduceSum', [builder.op('Mul', [input, input]), builder.integers([axis])]);

@@ -5,22 +5,24 @@ import {
   fromNumbers,
   GraphBuilder,
   type LayerInfo,
+  type ModelState,
   ModelwrightError,
   type Parameter,
   sameShape,
   Tensor,
   type Value,
+  zeros,
 } from '@modelwright/core';
 import { fansOf, initializerOf } from '../initializers/initializer.js';
 import { createRandom } from '../initializers/random.js';
-import type { Layer, WeightRequest } from '../layer.js';
+import type { Layer, LayerContext, LayerState, StateRequest, WeightRequest } from '../layer.js';
 import type { Application, SymbolicTensor } from '../symbolic-tensor.js';
 import { constraintOf } from '../weights/constraints.js';
 import { type KerasLayout, storedAxes, toStored } from '../weights/keras-layout.js';
 import { regularizerOf } from '../weights/regularizers.js';
 import { layerContext } from './layer-context.js';
 import { orderLayers } from './layer-order.js';
-import { buildLayer } from './trace.js';
+import { buildLayer, buildMasks } from './trace.js';
 import { UniqueNames } from './unique-names.js';
 
 /** A symbolic tensor and the name it has in the model. */
@@ -42,6 +44,8 @@ export interface Assembly {
   readonly parameters: readonly Parameter[];
   readonly layouts: ReadonlyMap<string, KerasLayout>;
   readonly layers: readonly LayerInfo[];
+  readonly states: readonly ModelState[];
+  readonly outputMasks: ReadonlyMap<string, Value>;
 }
 
 /** Builds the graph of all layers between inputs and outputs, in Keras's order of layers and weights. */
@@ -56,6 +60,7 @@ interface BuiltLayer {
   readonly path: string;
   readonly weights: Map<string, Value>;
   readonly parameters: Parameter[];
+  readonly states: Map<string, ModelState>;
   readonly info: {
     readonly name: string;
     readonly kind: string;
@@ -72,6 +77,9 @@ class Assembler {
   /** Layer or input that a tensor comes from, for the summary. */
   readonly #sources: Map<SymbolicTensor, string> = new Map();
   readonly #layers: Map<Layer, BuiltLayer> = new Map();
+  /** What each application was built with: masks are made later, and only where something reads them. */
+  readonly #contexts: Map<Application, { readonly context: LayerContext; readonly inputs: readonly Value[] }> =
+    new Map();
   readonly #names: UniqueNames;
   readonly #order: readonly Layer[];
   readonly #layouts: Map<string, KerasLayout> = new Map();
@@ -99,8 +107,11 @@ class Assembler {
       definition: layer.definition,
       path: built.path,
       builder: this.#builder,
+      masks: () => application.inputs.map(({ mask }) => (mask === undefined ? mask : this.#valueOf(mask, built.path))),
       weight: (request, layout) => this.#weight(layer, built, { request, layout }),
+      state: (request) => this.#state(built, request),
     });
+    this.#contexts.set(application, { context, inputs });
     const outputs = buildLayer(layer.definition, context, inputs);
     application.outputs.forEach((tensor, index) => {
       this.#values.set(tensor, outputs[index] as Value);
@@ -110,13 +121,19 @@ class Assembler {
   }
 
   finish(outputs: readonly NamedTensor[]): Assembly {
-    for (const { name, tensor } of outputs) this.#builder.output(name, this.#valueOf(tensor, name));
+    const outputMasks = new Map<string, Value>();
+    for (const { name, tensor } of outputs) {
+      this.#builder.output(name, this.#valueOf(tensor, name));
+      if (tensor.mask !== undefined) outputMasks.set(name, this.#valueOf(tensor.mask, name));
+    }
     const built = this.#order.map((layer) => this.#layers.get(layer) as BuiltLayer);
     return {
       graph: this.#builder.build(),
       parameters: built.flatMap(({ parameters }) => parameters),
       layouts: this.#layouts,
       layers: [...this.#inputInfos, ...built.map(({ info }) => info)],
+      states: built.flatMap(({ states }) => [...states.values()]),
+      outputMasks,
     };
   }
 
@@ -130,19 +147,43 @@ class Assembler {
       parameters: [],
       inputs: [],
     };
-    const built: BuiltLayer = { path, weights: new Map(), parameters: [], info };
+    const built: BuiltLayer = { path, weights: new Map(), parameters: [], states: new Map(), info };
     this.#layers.set(layer, built);
     return built;
   }
 
   #valueOf(tensor: SymbolicTensor, where: string): Value {
-    const value = this.#values.get(tensor);
+    const value = this.#values.get(tensor) ?? this.#maskOf(tensor);
     if (value !== undefined) return value;
     throw new ModelwrightError(
       'invalid-argument',
       `'${where}' depends on an input that is not among the model's inputs (shape [${tensor.shape.join(',')}])`,
       { layer: where },
     );
+  }
+
+  #maskOf(tensor: SymbolicTensor): Value | undefined {
+    if (!('application' in tensor.origin)) return undefined;
+    const { application, index } = tensor.origin;
+    const built = this.#contexts.get(application);
+    if (built === undefined) return undefined;
+    const masks = buildMasks(application.layer.definition, built.context, built.inputs);
+    application.outputs.forEach(({ mask }, output) => {
+      const value = masks[output];
+      if (mask !== undefined && value !== undefined) this.#values.set(mask, value);
+    });
+    return masks[index - application.outputs.length];
+  }
+
+  #state({ path, states }: BuiltLayer, { name, dtype, shape, initial }: StateRequest): LayerState {
+    // What a shared layer leaves behind in one place is what it begins with in the next.
+    const before = states.get(name);
+    const fullName = `${path}.${name}`;
+    const value = before?.value ?? this.#builder.constant(initial ?? zeros(dtype, shape), { name: fullName });
+    return {
+      value: before?.next ?? value,
+      update: (next) => states.set(name, { name: fullName, value, next }),
+    };
   }
 
   #weight(
