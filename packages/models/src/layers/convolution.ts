@@ -3,7 +3,7 @@ import { createLayer, floatDType, type Layer, type LayerContext, requireKnown } 
 import { permutedLayout } from '../weights/keras-layout.js';
 import { activate, addBias, type KernelOptions } from './kernel-options.js';
 import { type DataFormat, inChannelsFirst, type Padding, paddingAttributes, type Window } from './spatial.js';
-import { type PerAxis, perAxis, requirePositive } from './tuples.js';
+import { type PerAxis, type PerSide, perAxis, perSide, requirePositive } from './tuples.js';
 
 /** Options that all convolutions share. */
 export interface ConvolutionWindowOptions extends KernelOptions {
@@ -19,7 +19,9 @@ export interface ConvolutionWindowOptions extends KernelOptions {
   readonly dataFormat?: DataFormat;
 }
 
-export interface ConvolutionOptions extends ConvolutionWindowOptions {
+export interface ConvolutionOptions extends Omit<ConvolutionWindowOptions, 'padding'> {
+  /** By rule, or in elements: one number for all sides, or `[before, after]` an axis. Default `valid`. */
+  readonly padding?: Padding | PerSide;
   /** Number of output channels. */
   readonly filters: number;
   /** Channels are convolved in so many separate groups. Default 1. */
@@ -28,7 +30,7 @@ export interface ConvolutionOptions extends ConvolutionWindowOptions {
 
 export interface Convolution1dOptions extends Omit<ConvolutionOptions, 'padding'> {
   /** `causal`: zeros before only, so that no output sees later inputs. Default `valid`. */
-  readonly padding?: Padding | 'causal';
+  readonly padding?: Padding | 'causal' | PerSide;
 }
 
 /**
@@ -64,6 +66,7 @@ function convolution(kind: string, rank: number, options: Convolution1dOptions):
   const filters = requirePositive(options.filters, `${kind}: filters`);
   const groups = requirePositive(options.groups ?? 1, `${kind}: groups`);
   const window = windowOf(kind, rank, options);
+  const padding = explicitPadding(kind, rank, options.padding);
   return createLayer({
     kind,
     options,
@@ -83,7 +86,7 @@ function convolution(kind: string, rank: number, options: Convolution1dOptions):
           dtype: floatDType(context, first),
         });
         const bias = addBias(context, options, { count: filters, like: first });
-        return convolve(context, { input: first, kernel, bias, group: groups, window, padding: options.padding });
+        return convolve(context, { input: first, kernel, bias, group: groups, window, padding });
       });
       return activate(context, convolved, options.activation);
     },
@@ -101,6 +104,16 @@ export function windowOf(
     strides: perAxis(options.strides ?? 1, { rank, option: `${kind}: strides` }),
     dilations: perAxis(options.dilationRate ?? 1, { rank, option: `${kind}: dilationRate` }),
   };
+}
+
+/** A padding with its numbers for each side. */
+export function explicitPadding<T extends string>(
+  kind: string,
+  rank: number,
+  padding: T | PerSide | undefined,
+): T | readonly (readonly [number, number])[] | undefined {
+  if (padding === undefined || typeof padding === 'string') return padding;
+  return perSide(padding, rank, `${kind}: padding`);
 }
 
 function requireGroups(
@@ -122,7 +135,7 @@ interface ConvolveRequest {
   readonly bias: Value | undefined;
   readonly group: number;
   readonly window: Window;
-  readonly padding: Padding | 'causal' | undefined;
+  readonly padding: Padding | 'causal' | readonly (readonly [number, number])[] | undefined;
 }
 
 /** ONNX's `Conv` with Keras's padding. */

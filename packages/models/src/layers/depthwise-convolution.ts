@@ -4,14 +4,16 @@ import { createLayer, floatDType, type Layer, type LayerContext, requireKnown } 
 import type { ConstraintLike } from '../weights/constraints.js';
 import { permutedLayout } from '../weights/keras-layout.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
-import { type ConvolutionWindowOptions, convolve, windowOf } from './convolution.js';
+import { type ConvolutionWindowOptions, convolve, explicitPadding, windowOf } from './convolution.js';
 import { activate, addBias } from './kernel-options.js';
-import { inChannelsFirst, type Window } from './spatial.js';
-import { requirePositive } from './tuples.js';
+import { inChannelsFirst, type Padding, type Window } from './spatial.js';
+import { type PerSide, requirePositive } from './tuples.js';
 
 /** Options of the kernel that convolves each channel by itself. */
 export interface DepthwiseOptions
-  extends Omit<ConvolutionWindowOptions, 'kernelInitializer' | 'kernelRegularizer' | 'kernelConstraint'> {
+  extends Omit<ConvolutionWindowOptions, 'kernelInitializer' | 'kernelRegularizer' | 'kernelConstraint' | 'padding'> {
+  /** By rule, or in elements: one number for all sides, or `[before, after]` an axis. Default `valid`. */
+  readonly padding?: Padding | PerSide;
   /** Outputs a channel. Default 1. */
   readonly depthMultiplier?: number;
   /** Default glorotUniform. */
@@ -77,7 +79,7 @@ function depthwise(kind: string, rank: number, options: DepthwiseOptions): Layer
           bias,
           group: channels,
           window: setup.window,
-          padding: options.padding,
+          padding: setup.padding,
         });
       });
       return activate(context, convolved, options.activation);
@@ -103,7 +105,7 @@ function separable(kind: string, rank: number, options: SeparableOptions): Layer
           bias: undefined,
           group: channels,
           window: setup.window,
-          padding: options.padding,
+          padding: setup.padding,
         });
         const keras = [...ones, channels * setup.multiplier, filters];
         const mixing = context.addWeight({
@@ -135,11 +137,13 @@ interface DepthwiseSetup {
   readonly rank: number;
   readonly window: Window;
   readonly multiplier: number;
+  readonly padding: ReturnType<typeof explicitPadding<Padding>>;
 }
 
 function depthwiseSetup(kind: string, rank: number, options: DepthwiseOptions): DepthwiseSetup {
   const multiplier = requirePositive(options.depthMultiplier ?? 1, `${kind}: depthMultiplier`);
-  return { options, rank, window: windowOf(kind, rank, options), multiplier };
+  const padding = explicitPadding(kind, rank, options.padding);
+  return { options, rank, window: windowOf(kind, rank, options), multiplier, padding };
 }
 
 // Keras [...window, channels, multiplier] is ONNX's [channels · multiplier, 1, ...window] with one group a channel.

@@ -1,15 +1,16 @@
 import type { Value } from '@modelwright/core';
 import { createLayer, type Layer, type LayerOptions } from '../layer.js';
+import { explicitPadding } from './convolution.js';
 import { type DataFormat, inChannelsFirst, type Padding, paddingAttributes } from './spatial.js';
-import { type PerAxis, perAxis } from './tuples.js';
+import { type PerAxis, type PerSide, perAxis } from './tuples.js';
 
 export interface PoolingOptions extends LayerOptions {
   /** Extents of the window. Default 2. */
   readonly poolSize?: PerAxis;
   /** Default: the window's extents, so that windows do not overlap. */
   readonly strides?: PerAxis;
-  /** Default `valid`. */
-  readonly padding?: Padding;
+  /** By rule, or in elements: one number for all sides, or `[before, after]` an axis. Default `valid`. */
+  readonly padding?: Padding | PerSide;
   /** Default `channelsLast`. */
   readonly dataFormat?: DataFormat;
 }
@@ -54,17 +55,14 @@ function pooling({ kind, rank, op }: PoolingKind, options: PoolingOptions): Laye
   const size = perAxis(options.poolSize ?? 2, { rank, option: `${kind}: poolSize` });
   const strides = perAxis(options.strides ?? size, { rank, option: `${kind}: strides` });
   const dilations = new Array<number>(rank).fill(1);
+  const padding = explicitPadding(kind, rank, options.padding) ?? 'valid';
   return createLayer({
     kind,
     options,
     build(context, [x]) {
       const input = x as Value;
       return inChannelsFirst(context, { input, rank, dataFormat: options.dataFormat }, (first) => {
-        const padded = paddingAttributes(
-          options.padding ?? 'valid',
-          { size, strides, dilations },
-          first.shape.slice(2),
-        );
+        const padded = paddingAttributes(padding, { size, strides, dilations }, first.shape.slice(2));
         return context.builder.op(op, [first], { kernel_shape: size, strides, ...padded });
       });
     },

@@ -60,13 +60,14 @@ export interface Window {
   readonly dilations: readonly number[];
 }
 
-/** ONNX's attributes for a padding: explicit numbers where the extents are known (or do not matter), else left to ONNX's own rule. */
+/** ONNX's attributes for a padding by rule or `[before, after]` an axis: explicit numbers where the extents are known (or do not matter), else left to ONNX's own rule. */
 export function paddingAttributes(
-  padding: Padding,
+  padding: Padding | readonly (readonly [number, number])[],
   { size, strides, dilations }: Window,
   extents: readonly Dimension[],
 ): { readonly auto_pad?: 'SAME_UPPER'; readonly pads?: readonly number[] } {
   if (padding === 'valid') return {};
+  if (padding !== 'same') return { pads: [0, 1].flatMap((side) => padding.map((sides) => sides[side] as number)) };
   const totals = size.map((window, axis) => {
     const reach = (window - 1) * (dilations[axis] as number) + 1;
     const stride = strides[axis] as number;
