@@ -6,6 +6,7 @@ import type { Lowering } from './lowering.js';
 import { batchNormalization, batchNormalizationGradient, batchNormalizationTraining } from './normalization.js';
 import { maxPool, maxPoolGradient } from './pooling.js';
 import { bernoulli, randomNormal, randomNormalLike } from './random.js';
+import { recurrentLowerings } from './recurrent.js';
 import { passThrough, reduceSumSquare, relu, reluGradient } from './simple.js';
 
 /** How each op of core reaches ONNX Runtime's CPU provider at opset 21. */
@@ -135,6 +136,10 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   LpNormalization: 'direct',
   MeanVarianceNormalization: 'direct',
   LRN: 'direct',
+  // Attention, newer than opset 21.
+  Attention: 'decompose',
+  RotaryEmbedding: 'decompose',
+  Positions: 'decompose',
   // Losses
   SparseSoftmaxCrossEntropy: sparseCrossEntropy,
   SparseSoftmaxCrossEntropyGradient: sparseCrossEntropyGradient,
@@ -189,6 +194,8 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   If: 'direct',
   Loop: 'direct',
   Scan: 'direct',
+  // Recurrent
+  ...recurrentLowerings,
   // Quantization
   QuantizeLinear: 'direct',
   DequantizeLinear: 'direct',

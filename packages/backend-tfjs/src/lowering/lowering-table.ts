@@ -6,6 +6,7 @@ import { linearAlgebraLowerings } from './linear-algebra.js';
 import type { Lowering } from './lowering.js';
 import { movementLowerings } from './movement.js';
 import {
+  attentionLowerings,
   creationLowerings,
   lossLowerings,
   normalizationLowerings,
@@ -23,6 +24,7 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   ...linearAlgebraLowerings,
   ...imageLowerings,
   ...normalizationLowerings,
+  ...attentionLowerings,
   ...lossLowerings,
   ...movementLowerings,
   ...indexingLowerings,
@@ -32,4 +34,7 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   If: { kind: 'control-flow' },
   Loop: { kind: 'control-flow' },
   Scan: { kind: 'control-flow' },
+  RNN: 'decompose',
+  GRU: 'decompose',
+  LSTM: 'decompose',
 };

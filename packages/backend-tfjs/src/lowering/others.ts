@@ -50,6 +50,13 @@ export const normalizationLowerings: LoweringFamily<
   BatchNormalizationGradient: 'decompose',
 };
 
+/** Attention and positions. */
+export const attentionLowerings: LoweringFamily<'Attention' | 'RotaryEmbedding' | 'Positions'> = {
+  Attention: 'decompose',
+  RotaryEmbedding: 'decompose',
+  Positions: 'decompose',
+};
+
 /** Coordinates of each sample's label. */
 function labelPlaces(scope: StepScope, labels: readonly number[], classes: number): TensorInfo {
   const coordinates = new Int32Array(2 * labels.length);

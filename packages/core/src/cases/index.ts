@@ -1,4 +1,5 @@
 import { activationCases } from './activation.js';
+import { attentionCases } from './attention.js';
 import type { OpCase } from './case.js';
 import { comparisonCases } from './comparison.js';
 import { controlFlowCases } from './control-flow.js';
@@ -14,6 +15,7 @@ import { normalizationCases } from './normalization.js';
 import { poolingCases } from './pooling.js';
 import { quantizationCases } from './quantization.js';
 import { randomCases } from './random.js';
+import { recurrentCases } from './recurrent.js';
 import { reductionCases } from './reduction.js';
 import { resizingCases } from './resizing.js';
 
@@ -34,6 +36,7 @@ export const opCases: readonly OpCase[] = [
   ...convolutionCases,
   ...poolingCases,
   ...normalizationCases,
+  ...attentionCases,
   ...resizingCases,
   ...quantizationCases,
   ...movementCases,
@@ -41,5 +44,6 @@ export const opCases: readonly OpCase[] = [
   ...creationCases,
   ...randomCases,
   ...controlFlowCases,
+  ...recurrentCases,
   ...modeCases,
 ];

@@ -1,4 +1,5 @@
 import { type ActivationAttributes, activation } from './activation.js';
+import { type AttentionAttributes, attention } from './attention.js';
 import { type ComparisonAttributes, comparison } from './comparison.js';
 import { type ControlFlowAttributes, controlFlow } from './control-flow.js';
 import { type ConvolutionAttributes, convolution } from './convolution.js';
@@ -16,6 +17,7 @@ import { type PoolingAttributes, pooling } from './pooling.js';
 import { type PoolingGradientAttributes, poolingGradient } from './pooling-gradient.js';
 import { type QuantizationAttributes, quantization } from './quantization.js';
 import { type RandomAttributes, random } from './random.js';
+import { type RecurrentAttributes, recurrent } from './recurrent.js';
 import { type ReductionAttributes, reduction } from './reduction.js';
 import { type ResizingAttributes, resizing } from './resizing.js';
 
@@ -31,6 +33,7 @@ export interface OpAttributes
     PoolingAttributes,
     PoolingGradientAttributes,
     NormalizationAttributes,
+    AttentionAttributes,
     LossAttributes,
     ModeAttributes,
     MovementAttributes,
@@ -39,6 +42,7 @@ export interface OpAttributes
     RandomAttributes,
     CreationAttributes,
     ControlFlowAttributes,
+    RecurrentAttributes,
     QuantizationAttributes {}
 
 /** Every definition, by op name. */
@@ -53,6 +57,7 @@ export const opDefinitions: OpFamily<OpAttributes> = {
   ...pooling,
   ...poolingGradient,
   ...normalization,
+  ...attention,
   ...loss,
   ...mode,
   ...movement,
@@ -61,5 +66,6 @@ export const opDefinitions: OpFamily<OpAttributes> = {
   ...random,
   ...creation,
   ...controlFlow,
+  ...recurrent,
   ...quantization,
 };
