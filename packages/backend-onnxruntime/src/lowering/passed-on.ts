@@ -3,9 +3,6 @@
  * of its domains may run as well; they are handed over and the runtime decides.
  */
 export const passedOnOps: readonly string[] = [
-  'LSTM',
-  'GRU',
-  'RNN',
   'GridSample',
   'NonMaxSuppression',
   'QLinearConv',

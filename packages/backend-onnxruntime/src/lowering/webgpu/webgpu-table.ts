@@ -26,6 +26,9 @@ export const webgpuTable: LoweringTable = {
   GroupNormalization: 'decompose',
   SoftmaxCrossEntropyLoss: 'decompose',
   NegativeLogLikelihoodLoss: 'decompose',
+  RNN: 'decompose',
+  GRU: 'decompose',
+  LSTM: 'decompose',
   // Claimed, then refused when it runs.
   BatchNormalizationTraining: 'decompose',
   BatchNormalizationGradient: 'decompose',
