@@ -38,10 +38,14 @@ function machine() {
 async function training() {
   const { createBackend } = await import('../dist/index.js');
   const rows = ['| engine | steps a second | first loss | last loss |', '|---|---|---|---|'];
-  const { createBackend: createCpu } = await import('@modelwright/backend-onnxruntime');
+  const { createBackend: createOnnxRuntime } = await import('@modelwright/backend-onnxruntime');
   const backends = [
     ...engines.map((engine) => [`cuda, ${engine}`, () => createBackend({ engine, cpuFallback: false })]),
-    ['cpu, onnxruntime', () => createCpu()],
+    [
+      'cuda, onnxruntime without koffi',
+      () => createOnnxRuntime({ device: 'cuda', engine: 'binding', cpuFallback: false }),
+    ],
+    ['cpu, onnxruntime', () => createOnnxRuntime()],
   ];
   for (const [name, create] of backends) {
     try {

@@ -99,12 +99,12 @@ export class ScannedRuns {
 
 /** Whether runs of a program can be the steps of a scan: the host never waits for what the device makes, and shapes are those of the inputs. */
 export function isScannable({ program, plan }: Pick<ResidentParts, 'program' | 'plan'>): boolean {
-  const { graph, fetched, carried } = plan;
+  const { graph, fetched } = plan;
   const inputs = new Set(program.state.map(({ input }) => input));
   const symbols = new Set(program.graph.inputs.flatMap(({ shape }) => shape));
   const values = [...graph.inputs, ...graph.outputs.map(({ value }) => value)];
   return (
-    carried.length > 0 &&
+    program.state.length > 0 &&
     fetched.every(({ from, value }) => from !== 'host' || !inputs.has(value.name)) &&
     values.every(({ dtype }) => dtype !== 'string') &&
     values.every(({ shape }) => shape.every((extent) => typeof extent === 'number' || symbols.has(extent)))

@@ -7,6 +7,7 @@ import type { Aggregate, Logs } from './aggregate.js';
 import { type Checkpoint, restoreCallbacks, snapshotCallbacks, type TrainingPosition } from './checkpoint.js';
 import { evaluateData } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
+import { groupSamples } from './group-samples.js';
 import { longestInUse, runPipeline } from './pipeline.js';
 import type { BatchResult, TrainingSession } from './training-session.js';
 
@@ -76,6 +77,10 @@ export class FitRun implements TrainingRun {
     return this.#plan.session.programs.writeWeights(weights);
   }
 
+  resetStates(): Promise<void> {
+    return this.#plan.session.programs.resetStates();
+  }
+
   requestCheckpoint(path: string): void {
     this.#requested.push(path);
   }
@@ -116,25 +121,44 @@ export class FitRun implements TrainingRun {
     }
     this.#begun = batch;
     progress.startEpoch({ epoch: epoch + 1, epochs: this.epochs, steps: batches.cardinality });
-    const pass = { epoch: earlierEpochs + epoch, skip: batch, recycleAfter: longestInUse };
-    await runPipeline(batches.epoch(pass), {
-      begin: (sample) => this.#beginBatch(sample),
-      end: (result) => this.#endBatch(result),
-      isExclusive: () => session.hasStepHooks || this.#batchCallbacks(session.step).length > 0,
-    });
+    const recycleAfter = session.batchesAtOnce === 1 ? { recycleAfter: longestInUse } : {};
+    const pass = { epoch: earlierEpochs + epoch, skip: batch, ...recycleAfter };
+    await runPipeline(
+      groupSamples(batches.epoch(pass), () => this.#groupSize()),
+      {
+        begin: (samples) => this.#beginBatches(samples),
+        end: (results) => this.#endBatches(results),
+        isExclusive: () => session.hasStepHooks || this.#batchCallbacks(session.step).length > 0,
+      },
+    );
     await this.#endEpoch(epoch);
   }
 
-  async #beginBatch(sample: Sample): Promise<{ readonly done: Promise<BatchResult> }> {
+  /** Batches that are given to the backend at once; one that a callback watches goes alone. */
+  #groupSize(): number {
+    const { session } = this.#plan;
+    if (session.hasStepHooks) return 1;
+    let size = 0;
+    while (size < session.batchesAtOnce && this.#batchCallbacks(session.step + size + 1).length === 0) size++;
+    return Math.max(1, size);
+  }
+
+  async #beginBatches(samples: readonly Sample[]): Promise<{ readonly done: Promise<readonly BatchResult[]> }> {
     const { session, options } = this.#plan;
     if (options.signal?.aborted) {
       throw new ModelwrightError('aborted', `training was aborted before step ${session.step + 1}`, {
         cause: options.signal.reason,
       });
     }
-    const batch = this.#begun++;
+    const batch = this.#begun;
+    this.#begun += samples.length;
     for (const each of this.#batchCallbacks(session.step + 1)) await each.onBatchBegin?.(batch, this);
-    return session.begin(sample);
+    return session.begin(samples);
+  }
+
+  async #endBatches(results: readonly BatchResult[]): Promise<boolean> {
+    for (const result of results) if (!(await this.#endBatch(result))) return false;
+    return true;
   }
 
   async #endBatch({ compiled, results, examples, step }: BatchResult): Promise<boolean> {

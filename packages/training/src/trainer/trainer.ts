@@ -4,7 +4,7 @@ import { History } from '../history/index.js';
 import { createProgress, type ProgressDisplay } from '../progress/index.js';
 import type { Logs } from './aggregate.js';
 import { type Checkpoint, programState } from './checkpoint.js';
-import { evaluateBatch, evaluateData, predictData } from './evaluate.js';
+import { type EvaluatedBatch, evaluateBatches, evaluateData, predictData } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
 import { FitRun } from './fit-run.js';
 import { type DataLike, toBatches, toDataset } from './prepare-data.js';
@@ -128,14 +128,20 @@ export class Trainer {
   /** One training step. @returns loss and metrics of the batch, before the update. */
   async trainOnBatch(batch: SampleLike): Promise<Logs> {
     await this.#session.programs.takeModelWeights();
-    const { done } = await this.#session.begin(toSample(batch));
-    return this.#logsOf(await done);
+    const { done } = await this.#session.begin([toSample(batch)]);
+    return this.#logsOf((await done)[0] as BatchResult);
   }
 
   /** Loss and metrics of one batch, as the model infers. */
   async testOnBatch(batch: SampleLike): Promise<Logs> {
     await this.#session.programs.takeModelWeights();
-    return this.#logsOf(await evaluateBatch(this.#session, toSample(batch)));
+    const [result] = await evaluateBatches(this.#session, [toSample(batch)]);
+    return this.#logsOf(result as EvaluatedBatch);
+  }
+
+  /** Makes `stateful` layers start anew: by themselves they go on from batch to batch, as in Keras. */
+  async resetStates(): Promise<void> {
+    await this.#session.programs.resetStates();
   }
 
   /** Brings the weights as trained into {@link model}; `fit` does so by itself. */
@@ -170,7 +176,7 @@ export class Trainer {
     await this.#session.programs.dispose();
   }
 
-  #logsOf({ compiled, results, examples }: Omit<BatchResult, 'step'>): Logs {
+  #logsOf({ compiled, results, examples }: EvaluatedBatch): Logs {
     const aggregate = this.#session.aggregate();
     aggregate.add(compiled.program, results, examples);
     return aggregate.logs();

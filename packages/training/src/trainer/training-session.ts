@@ -8,6 +8,7 @@ import { type Schedule, toSchedule } from '../schedules/schedule.js';
 import { Aggregate, type AggregateState } from './aggregate.js';
 import { nameBatch, sizeOf } from './name-batch.js';
 import { type Compiled, ProgramCache } from './program-cache.js';
+import { type PreparedBatch, runBatches } from './run-batches.js';
 
 /** What came of a batch. */
 export interface BatchResult {
@@ -25,6 +26,8 @@ export class TrainingSession {
   readonly #schedule: Schedule;
   readonly #accumulation: number;
   readonly #hooked: readonly TrainingExtension[];
+  /** How many batches are worth giving to the backend at once. */
+  readonly batchesAtOnce: number;
   #learningRateFeed: { readonly rate: number; readonly tensor: Tensor } | undefined;
   /** Batches trained on so far. */
   step = 0;
@@ -36,6 +39,7 @@ export class TrainingSession {
   constructor(backend: Backend, recipe: TrainingRecipe) {
     this.recipe = recipe;
     this.programs = new ProgramCache(backend, recipe);
+    this.batchesAtOnce = backend.capabilities.runsAtOnce ?? 1;
     this.#schedule = toSchedule(recipe.optimizer.learningRate);
     this.#accumulation = recipe.optimizer.options.gradientAccumulationSteps ?? 1;
     this.#hooked = recipe.extensions.filter((each) => each.beforeStep !== undefined || each.afterStep !== undefined);
@@ -60,17 +64,12 @@ export class TrainingSession {
     return this.#schedule.at({ step: updates, totalSteps: total });
   }
 
-  /** Starts the training step on a batch; resolves when it is queued. */
-  async begin(sample: Sample): Promise<{ readonly done: Promise<BatchResult> }> {
-    const batch = nameBatch({ model: this.recipe.model, objectives: this.recipe.objectives }, sample);
-    const compiled = await this.programs.training(batch, batchRole(this.step, this.#accumulation));
-    const { executable } = compiled;
-    for (const extension of this.#hooked) await extension.beforeStep?.({ step: this.step, executable });
-    const feeds = feedsOf(batch);
-    feeds[learningRateName] = this.#rateTensor();
-    this.step++;
-    const examples = sizeOf(batch.inputs);
-    return { done: this.#finish(compiled, feeds, examples) };
+  /** Starts the training steps on batches, in order; resolves when they are queued. Where there are hooks, on one at a time. */
+  async begin(samples: readonly Sample[]): Promise<{ readonly done: Promise<readonly BatchResult[]> }> {
+    const first = this.step + 1;
+    const prepared: PreparedBatch[] = [];
+    for (const sample of samples) prepared.push(await this.#prepare(sample));
+    return { done: this.#finish(prepared, first) };
   }
 
   /** State by slot name, the step with it. */
@@ -85,12 +84,27 @@ export class TrainingSession {
     this.step = step;
   }
 
-  async #finish(compiled: Compiled, feeds: TensorMap, examples: number): Promise<BatchResult> {
-    const step = this.step;
+  async #prepare(sample: Sample): Promise<PreparedBatch> {
+    const batch = nameBatch({ model: this.recipe.model, objectives: this.recipe.objectives }, sample);
+    const compiled = await this.programs.training(batch, batchRole(this.step, this.#accumulation));
     const { executable } = compiled;
-    const results = await executable.run(feeds);
-    for (const extension of this.#hooked) await extension.afterStep?.({ step, executable });
-    return { step, compiled, results, examples };
+    for (const extension of this.#hooked) await extension.beforeStep?.({ step: this.step, executable });
+    const feeds = feedsOf(batch);
+    feeds[learningRateName] = this.#rateTensor();
+    this.step++;
+    return { compiled, feeds, examples: sizeOf(batch.inputs) };
+  }
+
+  async #finish(prepared: readonly PreparedBatch[], first: number): Promise<readonly BatchResult[]> {
+    const results = await runBatches(prepared);
+    const done = prepared.map(({ compiled, examples }, index) => ({
+      ...{ compiled, examples },
+      step: first + index,
+      results: results[index] as TensorMap,
+    }));
+    for (const { step, compiled } of done)
+      for (const extension of this.#hooked) await extension.afterStep?.({ step, executable: compiled.executable });
+    return done;
   }
 
   #rateTensor(): Tensor {
