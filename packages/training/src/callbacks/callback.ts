@@ -26,6 +26,8 @@ export interface TrainingRun {
   /** The weights as they are now (their moving averages, where those are kept), by name. */
   readWeights(): Promise<TensorMap>;
   writeWeights(weights: TensorMap): Promise<void>;
+  /** Makes `stateful` layers start anew, at the beginning of an epoch, say. */
+  resetStates(): Promise<void>;
   /** Writes a checkpoint as soon as all callbacks have had this event. */
   requestCheckpoint(path: string): void;
 }

@@ -14,6 +14,11 @@ export interface LossContext {
   /** `[batch, …, features]` in the prediction's dtype, or int64 `[batch, …]` for losses of class labels. */
   readonly target: Value;
   readonly prediction: Prediction;
+  /**
+   * bool `[batch, steps]`: which steps of the prediction count. The trainer leaves out the others; only a loss that gives one
+   * number for a whole sequence has to do so itself.
+   */
+  readonly mask?: Value | undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ export interface MetricContext {
   readonly target: Value;
   readonly targets: 'dense' | 'classes';
   readonly prediction: Prediction;
-  /** `[batch]`: how much each example counts; undefined when all count 1. */
+  /** `[batch]` or `[batch, steps]`: how much each example or step counts; undefined when all count 1. */
   readonly sampleWeights: Value | undefined;
 }
 
@@ -39,12 +39,12 @@ export function quotient(a: number, b: number): number {
   return b === 0 ? 0 : a / b;
 }
 
-/** Sample weights `[batch]` in the dtype and rank of `values`, whose first axis is the batch. */
+/** Sample weights in the dtype and rank of `values`, whose first axes are the batch and, for weights of steps, the steps. */
 export function weightsLike({ arithmetic, sampleWeights }: MetricContext, values: Value): Value | undefined {
   if (sampleWeights === undefined) return undefined;
-  const batch = extents(sampleWeights.shape)[0] ?? 1;
+  const shape = extents(sampleWeights.shape);
   const cast = arithmetic.cast(sampleWeights, values.dtype);
-  return arithmetic.reshape(cast, [batch, ...values.shape.slice(1).map(() => 1)]);
+  return arithmetic.reshape(cast, [...shape, ...values.shape.slice(shape.length).map(() => 1)]);
 }
 
 /** `{ total, count }` of values, one an example (and position), weighted. */

@@ -1,9 +1,9 @@
-import { inlineGraph, type Model, type Parameter, type Value } from '@modelwright/core';
+import { initialStates, inlineGraph, type Model, type Parameter, type Value } from '@modelwright/core';
 import { type BatchSignature, inputName } from './batch-signature.js';
-import { inferenceForward, outputName, stateInput } from './forward-graph.js';
+import { inferenceForward, nextName, outputName, stateInput } from './forward-graph.js';
 import { buildObjectives, type OutputObjective } from './objective.js';
 import { StatefulBuilder } from './stateful-builder.js';
-import { nameLosses, type ObjectiveProgram, penalties } from './training-program.js';
+import { namedOutputs, nameLosses, type ObjectiveProgram, penalties } from './training-program.js';
 
 interface EvaluationRequest {
   readonly model: Model;
@@ -31,6 +31,9 @@ export function evaluationProgram(request: EvaluationRequest): ObjectiveProgram 
     weights.set(parameter, value);
     named.set(stateInput(parameter.name), value);
   }
+  for (const [name, initial] of Object.entries(initialStates(model))) {
+    named.set(stateInput(name), stateful.slot(name, initial));
+  }
   for (const parameter of model.parameters) {
     if (parameter.regularizer === undefined || weights.has(parameter)) continue;
     weights.set(parameter, builder.constant(model.weightOf(parameter), { name: parameter.name }));
@@ -41,13 +44,10 @@ export function evaluationProgram(request: EvaluationRequest): ObjectiveProgram 
   }
   const bindings = new Map(graph.inputs.map((input) => [input, named.get(input.name) as Value]));
   const results = inlineGraph(builder, graph, bindings);
-  const outputs = Object.fromEntries(
-    model.graph.outputs.map(({ name }) => [
-      name,
-      results[graph.outputs.findIndex((output) => output.name === outputName(name))] as Value,
-    ]),
-  );
-  const built = buildObjectives({ builder, objectives, signature, outputs });
+  const byName = new Map(graph.outputs.map(({ name }, index) => [name, results[index] as Value]));
+  const { outputs, masks } = namedOutputs(model, byName);
+  for (const { name } of model.states) stateful.next(name, byName.get(nextName(name)) as Value);
+  const built = buildObjectives({ builder, objectives, signature, outputs, masks });
   if (built.loss !== undefined) {
     const { closed, open } = penalties(stateful, weights);
     const terms = [built.loss, ...closed, ...open];

@@ -30,6 +30,8 @@ export const tidyingPasses: readonly Pass[] = [
 export const stateInput = (slot: string): string => `state.${slot}`;
 /** Name of a model output in a forward graph. */
 export const outputName = (name: string): string => `outputs.${name}`;
+/** Name of the mask of a model output in a forward graph. */
+export const maskName = (output: string): string => `masks.${output}`;
 /** Name of the next value of a state slot. */
 export const nextName = (slot: string): string => `next.${slot}`;
 
@@ -58,6 +60,7 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
   model.graph.outputs.forEach(({ name }, index) => {
     builder.output(outputName(name), form.outputs[index] as Value);
   });
+  addMasksAndStates(builder, model, bindings);
   for (const { current, next } of form.statistics) {
     const parameter = live.find(({ value }) => bindings.get(value) === current);
     if (parameter !== undefined) builder.output(nextName(parameter.name), next);
@@ -79,10 +82,12 @@ function frozenNodes(model: Model): (node: Node) => boolean {
 export function inferenceForward(request: ForwardRequest): Graph {
   const { model } = request;
   const builder = new GraphBuilder(`${model.name}.forward`);
-  const outputs = inlineGraph(builder, model.graph, bindInputs(builder, request));
+  const bindings = bindInputs(builder, request);
+  const outputs = inlineGraph(builder, model.graph, bindings);
   model.graph.outputs.forEach(({ name }, index) => {
     builder.output(outputName(name), outputs[index] as Value);
   });
+  addMasksAndStates(builder, model, bindings);
   return runPasses(builder.build(), [toInference, ...tidyingPasses]);
 }
 
@@ -93,6 +98,14 @@ function bindInputs(builder: GraphBuilder, { model, inputs, live }: ForwardReque
     const fed = builder.input(inputName(input.name), dtype, shape);
     bindings.set(input, dtype === input.dtype ? fed : builder.op('Cast', [fed], { to: onnxDataType(input.dtype) }));
   }
-  for (const { name, value } of live) bindings.set(value, builder.input(stateInput(name), value.dtype, value.shape));
+  for (const { name, value } of [...live, ...model.states]) {
+    bindings.set(value, builder.input(stateInput(name), value.dtype, value.shape));
+  }
   return bindings;
+}
+
+/** What a model has beside its outputs, as outputs of the forward graph. */
+function addMasksAndStates(builder: GraphBuilder, model: Model, bindings: ReadonlyMap<Value, Value>): void {
+  for (const [output, mask] of model.outputMasks) builder.output(maskName(output), bindings.get(mask) as Value);
+  for (const { name, next } of model.states) builder.output(nextName(name), bindings.get(next) as Value);
 }

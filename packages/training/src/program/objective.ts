@@ -47,10 +47,13 @@ interface ObjectiveRequest {
   readonly objectives: readonly OutputObjective[];
   readonly signature: BatchSignature;
   readonly outputs: { readonly [name: string]: Value };
+  /** Which steps of an output count, bool `[batch, steps]`; all do where there is none. */
+  readonly masks?: { readonly [name: string]: Value | undefined };
 }
 
 /** Adds targets, losses and metric sums of all outputs; metric sums become graph outputs. */
-export function buildObjectives({ builder, objectives, signature, outputs }: ObjectiveRequest): BuiltObjective {
+export function buildObjectives(request: ObjectiveRequest): BuiltObjective {
+  const { builder, objectives, signature, outputs, masks = {} } = request;
   const arithmetic = new Arithmetic(builder);
   const losses: { [name: string]: Value } = {};
   const targets: { [output: string]: Value } = {};
@@ -61,7 +64,8 @@ export function buildObjectives({ builder, objectives, signature, outputs }: Obj
     if (type === undefined) continue;
     const fed = builder.input(targetName(objective.output), type.dtype, type.shape);
     targets[objective.output] = fed;
-    const part = buildObjective({ arithmetic, objective, signature, fed, value: outputs[objective.output] as Value });
+    const value = outputs[objective.output] as Value;
+    const part = buildObjective({ arithmetic, objective, signature, fed, value, mask: masks[objective.output] });
     if (part.loss !== undefined) {
       losses[`${objective.prefix}loss`] = part.loss;
       const weighted = objective.weight === 1 ? part.loss : arithmetic.multiply(part.loss, objective.weight);
@@ -78,10 +82,11 @@ interface PartRequest {
   readonly signature: BatchSignature;
   readonly fed: Value;
   readonly value: Value;
+  readonly mask: Value | undefined;
 }
 
 function buildObjective(request: PartRequest): { loss: Value | undefined; metrics: readonly MetricOutputs[] } {
-  const { arithmetic, objective, signature, fed, value } = request;
+  const { arithmetic, objective, signature, fed, value, mask } = request;
   const { output, loss } = objective;
   const { builder } = arithmetic;
   const weightType = signature.sampleWeights[output];
@@ -93,11 +98,18 @@ function buildObjective(request: PartRequest): { loss: Value | undefined; metric
   const built =
     loss === undefined
       ? undefined
-      : meanLoss({ arithmetic, loss, target, values: loss.build({ arithmetic, target, prediction }), sampleWeights });
+      : meanLoss({
+          ...request,
+          loss,
+          target,
+          values: loss.build({ arithmetic, target, prediction, mask }),
+          sampleWeights,
+        });
   const context = { arithmetic, target, targets: kind.targets, prediction };
-  const metrics = namedMetrics(objective).map(({ name, metric, weighted }) =>
-    buildMetric({ name, metric, context: { ...context, sampleWeights: weighted ? sampleWeights : undefined } }),
-  );
+  const metrics = namedMetrics(objective).map(({ name, metric, weighted }) => {
+    const weights = maskedWeights(arithmetic, { mask, weights: weighted ? sampleWeights : undefined, like: value });
+    return buildMetric({ name, metric, context: { ...context, sampleWeights: weights } });
+  });
   return { loss: built, metrics };
 }
 
@@ -143,6 +155,22 @@ function targetsFor(target: Value, prediction: Value): Loss['targets'] {
   return target.shape.length < prediction.shape.length && prediction.shape.at(-1) !== 1 ? 'classes' : 'dense';
 }
 
+/** Sample weights that are 0 where the mask leaves steps out, in the dtype of `like`. */
+function maskedWeights(
+  a: Arithmetic,
+  { mask, weights, like }: { mask: Value | undefined; weights: Value | undefined; like: Value },
+): Value | undefined {
+  if (mask === undefined) return weights;
+  const counted = a.cast(mask, like.dtype);
+  return weights === undefined ? counted : a.multiply(counted, spread(a, a.cast(weights, like.dtype), mask));
+}
+
+/** `value`, whose axes are the first ones of `like`, with axes of extent 1 behind them. */
+function spread(a: Arithmetic, value: Value, like: Value): Value {
+  const shape = extents(value.shape);
+  return a.reshape(value, [...shape, ...like.shape.slice(shape.length).map(() => 1)]);
+}
+
 interface MeanRequest {
   readonly arithmetic: Arithmetic;
   readonly loss: Loss;
@@ -150,10 +178,12 @@ interface MeanRequest {
   /** One number an example (and position). */
   readonly values: Value;
   readonly sampleWeights: Value | undefined;
+  readonly mask: Value | undefined;
 }
 
-// Σ w·loss / count, as Keras's `sum_over_batch_size`: weights scale losses, they do not change what is divided by.
-function meanLoss({ arithmetic: a, loss, target, values, sampleWeights }: MeanRequest): Value {
+// Σ w·loss / count, as Keras's `sum_over_batch_size`: weights scale losses, they do not change what is divided by. What a mask
+// or an ignored class leaves out is not counted either.
+function meanLoss({ arithmetic: a, loss, target, values, sampleWeights, mask }: MeanRequest): Value {
   const shape = extents(values.shape);
   const batch = extents(target.shape)[0] ?? 1;
   if (shape[0] !== batch) {
@@ -163,14 +193,21 @@ function meanLoss({ arithmetic: a, loss, target, values, sampleWeights }: MeanRe
       { given: shape, allowed: batch },
     );
   }
-  const weights =
-    sampleWeights === undefined
-      ? undefined
-      : a.reshape(a.cast(sampleWeights, values.dtype), [batch, ...shape.slice(1).map(() => 1)]);
-  const weighted = weights === undefined ? values : a.multiply(values, weights);
-  if (loss.ignoredClass === undefined) return weights === undefined ? a.mean(values) : a.mean(weighted);
-  const counted = a.subtract(1, a.cast(a.equal(target, loss.ignoredClass), values.dtype));
-  return a.divide(a.sum(a.multiply(weighted, counted)), a.maximum(a.sum(counted), 1));
+  const weighted =
+    sampleWeights === undefined ? values : a.multiply(values, spread(a, a.cast(sampleWeights, values.dtype), values));
+  const counted = countedValues({ arithmetic: a, loss, target, values, sampleWeights, mask });
+  if (counted === undefined) return a.mean(weighted);
+  return a.divide(a.sum(a.multiply(weighted, counted)), a.maximum(a.sum(a.expand(counted, shape)), 1));
+}
+
+/** 1 for each of the values that counts, 0 for the others; undefined when all do. */
+function countedValues({ arithmetic: a, loss, target, values, mask }: MeanRequest): Value | undefined {
+  // A loss of whole sequences gives one number each: it has the mask to go by itself.
+  const fits = mask !== undefined && mask.shape.length <= values.shape.length;
+  const unmasked = fits ? spread(a, a.cast(mask, values.dtype), values) : undefined;
+  if (loss.ignoredClass === undefined) return unmasked;
+  const wanted = a.subtract(1, a.cast(a.equal(target, loss.ignoredClass), values.dtype));
+  return unmasked === undefined ? wanted : a.multiply(wanted, unmasked);
 }
 
 /** A model's output, with the scores before its softmax or sigmoid where it ends in one. */

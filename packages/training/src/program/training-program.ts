@@ -3,6 +3,7 @@ import {
   type ExtendedWeight,
   type Graph,
   type GraphBuilder,
+  initialStates,
   inlineGraph,
   type Model,
   ModelwrightError,
@@ -16,7 +17,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import type { Arithmetic } from '../symbolic/arithmetic.js';
 import type { BatchRole } from './batch-role.js';
 import { type BatchSignature, inputName, learningRateName, stepSlot } from './batch-signature.js';
-import { liveParameters, nextName, outputName, stateInput, trainingForward } from './forward-graph.js';
+import { liveParameters, maskName, nextName, outputName, stateInput, trainingForward } from './forward-graph.js';
 import { buildObjectives, type MetricOutputs, type OutputObjective } from './objective.js';
 import { type Penalty, penaltyGradient, penaltyOf } from './penalties.js';
 import { StatefulBuilder } from './stateful-builder.js';
@@ -72,7 +73,7 @@ export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignatur
     weights: trained.map((each) => ({ ...each, initial: model.weightOf(each.parameter) })),
     finish: (parameter, value) => extensions.reviseUpdate(parameter, value),
   });
-  for (const [name, next] of forward.statistics) stateful.next(name, next);
+  for (const [name, next] of forward.carried) stateful.next(name, next);
   stateful.next(stepSlot, stateful.arithmetic.add(step, 1));
   return { ...stateful.program(), ...objective };
 }
@@ -88,8 +89,10 @@ interface Stage {
 interface Forward {
   readonly inputs: Values;
   readonly outputs: Values;
-  /** Next running statistics by slot. */
-  readonly statistics: ReadonlyMap<string, Value>;
+  /** By output, where there are any. */
+  readonly masks: Values;
+  /** Next running statistics, and next states of the model, by slot. */
+  readonly carried: ReadonlyMap<string, Value>;
 }
 
 function buildForward({ recipe, signature, stateful, step, weights, extensions }: Stage & { step: Value }): Forward {
@@ -102,6 +105,9 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
   for (const [parameter, value] of weights) {
     named.set(stateInput(parameter.name), extensions.reviseWeight(parameter, value));
   }
+  for (const [name, initial] of Object.entries(initialStates(model))) {
+    named.set(stateInput(name), stateful.slot(name, initial));
+  }
   const inputs: { [name: string]: Value } = {};
   for (const { name, dtype } of model.graph.inputs) {
     const declared = graph.inputs.find((input) => input.name === inputName(name)) as Value;
@@ -112,13 +118,28 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
   const bindings = new Map(graph.inputs.map((input) => [input, named.get(input.name) as Value]));
   const results = inlineGraph(builder, graph, bindings);
   const byName = new Map(graph.outputs.map(({ name }, index) => [name, results[index] as Value]));
-  const statistics = new Map<string, Value>();
-  for (const { name } of weights.keys()) {
+  const carried = new Map<string, Value>();
+  for (const { name } of [...weights.keys(), ...model.states]) {
     const next = byName.get(nextName(name));
-    if (next !== undefined) statistics.set(name, next);
+    if (next !== undefined) carried.set(name, next);
   }
-  const outputs = model.graph.outputs.map(({ name }) => [name, byName.get(outputName(name)) as Value] as const);
-  return { inputs, outputs: Object.fromEntries(outputs), statistics };
+  return { inputs, ...namedOutputs(model, byName), carried };
+}
+
+/** The outputs of a forward graph and their masks, by the names they have in the model. */
+export function namedOutputs(
+  { graph, outputMasks }: Model,
+  byName: ReadonlyMap<string, Value>,
+): { readonly outputs: Values; readonly masks: Values } {
+  const take = (names: readonly string[], nameOf: (name: string) => string): Values =>
+    Object.fromEntries(names.map((name) => [name, byName.get(nameOf(name)) as Value]));
+  return {
+    outputs: take(
+      graph.outputs.map(({ name }) => name),
+      outputName,
+    ),
+    masks: take([...outputMasks.keys()], maskName),
+  };
 }
 
 function buildLosses({ recipe, signature, stateful, weights, extensions, forward }: Stage & { forward: Forward }): {
@@ -127,8 +148,8 @@ function buildLosses({ recipe, signature, stateful, weights, extensions, forward
   readonly objective: Omit<ObjectiveProgram, keyof Program>;
 } {
   const { builder, arithmetic } = stateful;
-  const { outputs, inputs } = forward;
-  const built = buildObjectives({ builder, objectives: recipe.objectives, signature, outputs });
+  const { outputs, inputs, masks } = forward;
+  const built = buildObjectives({ builder, objectives: recipe.objectives, signature, outputs, masks });
   const penalty = penalties(stateful, weights);
   const terms = [
     ...(built.loss === undefined ? [] : [built.loss]),

@@ -1,6 +1,7 @@
 import {
   type Backend,
   type Executable,
+  initialStates,
   type Model,
   ModelwrightError,
   type Parameter,
@@ -34,6 +35,8 @@ export class ProgramCache {
   readonly #training: Map<string, Promise<Compiled>> = new Map();
   readonly #evaluation: Map<string, Promise<Compiled>> = new Map();
   #owner: Executable | undefined;
+  /** Holds what the model remembers from run to run, as long as nothing has been trained. */
+  #remembering: Promise<Compiled> | undefined;
   /** Slots of the owner. */
   #slots: ReadonlySet<string> = new Set();
   /** State for slots of a training program that is not there yet. */
@@ -72,7 +75,19 @@ export class ProgramCache {
   /** Loss, metrics or outputs for batches like `batch`. */
   evaluation(batch: NamedBatch, kind: EvaluationKind): Promise<Compiled> {
     const key = `${kind}|${signatureKey(batch)}`;
-    return this.#evaluation.get(key) ?? remember(this.#evaluation, key, this.#compileEvaluation(batch, kind));
+    const known = this.#evaluation.get(key);
+    if (known !== undefined) return known;
+    const compiled = remember(this.#evaluation, key, this.#compileEvaluation(batch, kind));
+    if (this.#owner === undefined && this.model.states.length > 0) this.#remembering ??= compiled;
+    return compiled;
+  }
+
+  /** Makes the model forget what it remembers from run to run. */
+  async resetStates(): Promise<void> {
+    const states = initialStates(this.model);
+    this.#waiting = withoutSlots(this.#waiting, Object.keys(states));
+    const holder = this.#owner ?? (await this.#remembering)?.executable;
+    await holder?.writeState(states);
   }
 
   /** Takes over what the user has done to the model since the executables last saw it: weights set, layers (un)frozen. */
@@ -128,7 +143,7 @@ export class ProgramCache {
   async readState(): Promise<TensorMap> {
     if (this.#owner !== undefined) return this.#owner.readState();
     const weights = this.#live.map((parameter) => [parameter.name, this.model.weightOf(parameter)]);
-    return { ...Object.fromEntries(weights), ...this.#waiting };
+    return { ...Object.fromEntries(weights), ...this.#waiting, ...(await this.#rememberedStates()) };
   }
 
   /** Replaces state by slot name. Weights go to the model, too. */
@@ -141,17 +156,19 @@ export class ProgramCache {
     );
     this.#rememberWeights();
     if (this.#owner !== undefined) return this.#owner.writeState(state);
-    this.#waiting = { ...this.#waiting, ...state };
     await this.#dropEvaluation();
+    this.#waiting = { ...this.#waiting, ...state };
   }
 
   async dispose(): Promise<void> {
     const all = [...this.#evaluation.values(), ...this.#training.values()];
     this.#evaluation.clear();
     this.#training.clear();
+    this.#remembering = undefined;
     const executables = (await Promise.allSettled(all)).flatMap((each) =>
       each.status === 'fulfilled' ? [each.value.executable] : [],
     );
+    executables.reverse();
     for (const executable of executables) if (executable !== this.#owner) await executable.dispose();
     await this.#owner?.dispose();
     this.#owner = undefined;
@@ -161,6 +178,7 @@ export class ProgramCache {
   async #compileTraining(batch: NamedBatch, role: BatchRole): Promise<Compiled> {
     // The first program must hold every slot, which only updating ones do.
     if (this.#owner === undefined && role !== 'update') await this.training(batch, 'update');
+    if (this.#owner === undefined) this.#waiting = { ...this.#waiting, ...(await this.#rememberedStates()) };
     const program = trainingProgram(this.#recipe, signatureOf(batch), role);
     if (this.#owner !== undefined) return { program, executable: await this.#compile(program, role) };
     const started = { ...program, state: program.state.map((slot) => ({ ...slot, initial: this.#initial(slot) })) };
@@ -188,15 +206,21 @@ export class ProgramCache {
       slotOf: (parameter) => this.#slotOf(parameter),
       withOutputs: kind === 'predict',
     });
-    return { program, executable: await this.#compile(program, kind) };
+    const first = this.#remembering;
+    const state = program.state.map((slot) => ({ ...slot, initial: this.#initial(slot) }));
+    return { program, executable: await this.#compile({ ...program, state }, kind, (await first)?.executable) };
   }
 
-  #compile(program: ObjectiveProgram, name: string): Promise<Executable> {
+  #compile(program: ObjectiveProgram, name: string, remembering?: Executable): Promise<Executable> {
     const options = { name: `${this.model.name}.${name}` };
-    return this.#backend.compile(
-      program,
-      this.#owner === undefined ? options : { ...options, shareState: this.#owner },
-    );
+    const shareState = this.#owner ?? remembering;
+    return this.#backend.compile(program, shareState === undefined ? options : { ...options, shareState });
+  }
+
+  /** What the model remembers while nothing has been trained. */
+  async #rememberedStates(): Promise<TensorMap> {
+    const holder = await this.#remembering;
+    return holder === undefined ? {} : holder.executable.readState(this.model.states.map(({ name }) => name));
   }
 
   // Evaluation and the model itself use averages where training keeps them.
@@ -223,7 +247,10 @@ export class ProgramCache {
   }
 
   async #dropEvaluation(): Promise<void> {
-    const old = [...this.#evaluation.values()];
+    this.#waiting = { ...this.#waiting, ...(this.#owner === undefined ? await this.#rememberedStates() : {}) };
+    this.#remembering = undefined;
+    // The first may hold the state of the others.
+    const old = [...this.#evaluation.values()].reverse();
     this.#evaluation.clear();
     for (const compiled of old) await (await compiled).executable.dispose();
   }
