@@ -32,6 +32,7 @@ export * from './tensor/deferred-tensor.js';
 export * from './tensor/dtype.js';
 export * from './tensor/half-precision.js';
 export * from './tensor/onnx-data-type.js';
+export * from './tensor/pad-sequences.js';
 export * from './tensor/shape.js';
 export * from './tensor/tensor.js';
 export * from './training-extension.js';
