@@ -38,8 +38,8 @@ describe('masks', () => {
     const trainer = await createTrainer(doubling(), { backend, loss: 'mse', metrics: ['mse', 'mae'] });
     const logs = await trainer.evaluate({ x, y });
     expect(logs['loss']).toBeCloseTo(sum / 3, 5);
-    expect(logs['meanSquaredError']).toBeCloseTo(sum / 3, 5);
-    expect(logs['meanAbsoluteError']).toBeCloseTo((1 + 3 + 5) / 3, 5);
+    expect(logs['mse']).toBeCloseTo(sum / 3, 5);
+    expect(logs['mae']).toBeCloseTo((1 + 3 + 5) / 3, 5);
   });
 
   test('so are the gradients', async () => {
@@ -64,7 +64,7 @@ describe('masks', () => {
       ],
     });
     expect(byStep['loss']).toBeCloseTo((squares[0] + 3 * squares[1] + 0.5 * squares[2]) / 3, 5);
-    expect(byStep['meanSquaredError']).toBeCloseTo((squares[0] + 3 * squares[1] + 0.5 * squares[2]) / 4.5, 5);
+    expect(byStep['mse']).toBeCloseTo((squares[0] + 3 * squares[1] + 0.5 * squares[2]) / 4.5, 5);
   });
 
   test('an ignored class is left out beside the mask', async () => {
