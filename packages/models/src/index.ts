@@ -18,6 +18,27 @@ export {
 } from './layer.js';
 export * from './layers/activation-layers.js';
 export {
+  type AdditiveAttentionOptions,
+  type AttentionOptions,
+  additiveAttention,
+  attention,
+} from './layers/attention/attention.js';
+export * from './layers/attention/dot-product-attention.js';
+export { type FeedForwardOptions, feedForward } from './layers/attention/feed-forward.js';
+export {
+  type AttendingOptions,
+  type GroupedQueryAttentionOptions,
+  groupedQueryAttention,
+  type HeadsOptions,
+  type MultiHeadAttentionOptions,
+  multiHeadAttention,
+} from './layers/attention/multi-head-attention.js';
+export * from './layers/attention/position-embedding.js';
+export type { ProjectionOptions } from './layers/attention/projection.js';
+export * from './layers/attention/reversible-embedding.js';
+export type { RotaryOptions } from './layers/attention/rotate.js';
+export * from './layers/attention/transformer-block.js';
+export {
   type Convolution1dOptions,
   type ConvolutionOptions,
   type ConvolutionWindowOptions,
@@ -28,6 +49,7 @@ export {
 export * from './layers/custom.js';
 export * from './layers/dense.js';
 export * from './layers/depthwise-convolution.js';
+export * from './layers/einsum-dense.js';
 export * from './layers/embedding.js';
 export * from './layers/global-pooling.js';
 export type { KernelOptions } from './layers/kernel-options.js';

@@ -51,8 +51,16 @@ function knownCount(shape: Shape): number {
 
 function foldShape(node: Node, inputs: readonly (Value | undefined)[]): Tensor | undefined {
   const shape = inputs[0]?.shape;
+  if (node.op === 'Positions' && shape !== undefined) return foldPositions(node, shape);
   if (node.op !== 'Shape' || shape === undefined) return undefined;
   const { start = 0, end = shape.length } = node.attributes as { start?: number; end?: number };
   const part = shape.slice(start, end);
   return isConcrete(part) ? tensor(part, { dtype: 'int64', shape: [part.length] }) : undefined;
+}
+
+function foldPositions({ attributes }: Node, shape: Shape): Tensor | undefined {
+  const extent = shape.at((attributes as { readonly axis: number }).axis);
+  if (typeof extent !== 'number' || extent > largestGrowth) return undefined;
+  const places = Array.from({ length: extent }, (_, place) => place);
+  return tensor(places, { dtype: 'int64', shape: [extent] });
 }

@@ -149,16 +149,9 @@ export function rmsNormalization(
     build(context, [x]) {
       const { builder } = context;
       const input = x as Value;
-      const square = builder.op('ReduceMean', [builder.op('Mul', [input, input]), builder.integers([-1])]);
-      const root = builder.op('Sqrt', [builder.op('Add', [square, builder.scalar(epsilon, input.dtype)])]);
-      const normal = builder.op('Div', [input, root]);
-      if (options.scale === false) return normal;
-      const { gamma } = scaleAndShift(
-        context,
-        { ...options, center: false },
-        { shape: [requireKnown(context, input, -1)], like: input },
-      );
-      return builder.op('Mul', [normal, gamma]);
+      const shape = [requireKnown(context, input, -1)];
+      const { gamma } = scaleAndShift(context, { ...options, center: false }, { shape, like: input });
+      return builder.op('RMSNormalization', [input, gamma], { axis: -1, epsilon });
     },
   });
 }
