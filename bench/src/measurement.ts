@@ -1,6 +1,8 @@
 /** What a peer prints as its last line: the duration of each step or run. */
 export interface Measurement {
   readonly milliseconds: readonly number[];
+  /** Processor time of a step or run, all threads together: what other programs do meanwhile hardly shows in it. */
+  readonly processorMilliseconds?: number;
   /** Versions, settings. */
   readonly notes?: { readonly [name: string]: string | number };
 }
@@ -27,14 +29,29 @@ export function report(measurement: Measurement): void {
 
 /** Durations of `count` runs after some to warm up. */
 export async function timeRuns(count: number, run: () => Promise<unknown> | unknown): Promise<readonly number[]> {
+  return (await measureRuns(count, run)).milliseconds;
+}
+
+/** As {@link timeRuns}, with the processor time. */
+export async function measureRuns(count: number, run: () => Promise<unknown> | unknown): Promise<Measurement> {
   for (let index = 0; index < Math.max(3, count / 5); index++) await run();
   const milliseconds: number[] = [];
+  const stop = processorStopwatch();
   for (let index = 0; index < count; index++) {
     const start = performance.now();
     await run();
     milliseconds.push(performance.now() - start);
   }
-  return milliseconds;
+  return { milliseconds, processorMilliseconds: stop(count) };
+}
+
+/** A stopwatch of the processor time that this process takes: milliseconds a run, of `count` runs since it was started. */
+export function processorStopwatch(): (count: number) => number {
+  const start = process.cpuUsage();
+  return (count) => {
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000 / count;
+  };
 }
 
 /** The value below which `share` of the values lie; 0.5 is the median. */

@@ -1,6 +1,7 @@
 /**
  * What runs in WebAssembly, beside TensorFlow.js on the same kernels. Each round runs every peer as a process of its own, one
- * after the other; the ratios of each round are taken, then their median. Ends with 1 if a line of the list is missed.
+ * after the other; the ratios of each round are taken, then their median: of the time that passes, and of processor time,
+ * which a busy machine hardly changes (all that is compared has one thread). Ends with 1 if a promise is not kept.
  *
  * usage: web [--rounds 5] [--scale 1] [--networks mlp,cnn] [--modes train,predict1,predict64] [--out results.local.json]
  */
@@ -27,7 +28,8 @@ const onBackend = (name: string, backend: string): Peer => ({
   name,
   modes,
   command: script('modelwright'),
-  environment: { BENCH_BACKEND: backend },
+  // V8 goes on optimizing a large WebAssembly binary for seconds: half of the steps warm up.
+  environment: { BENCH_BACKEND: backend, BENCH_EPOCHS: '2' },
 });
 const tfjs: Peer = {
   name: 'tfjs-layers, wasm',
@@ -58,9 +60,14 @@ interface Row {
   readonly network: string;
   readonly peer: string;
   readonly medianMilliseconds: number | undefined;
+  readonly processorMilliseconds: number | undefined;
   /** How many times as fast as TensorFlow.js. */
   readonly ratio: number | undefined;
+  /** The same of processor time. */
+  readonly processorRatio: number | undefined;
+  /** Of each round. */
   readonly ratios: readonly number[];
+  readonly processorRatios: readonly number[];
   readonly least: number | undefined;
   readonly refused: string | undefined;
 }
@@ -84,8 +91,7 @@ function measure(name: string, mode: Mode): readonly Row[] {
   const peers = [tfjs, wasm, web];
   const rounds = Array.from({ length: Number(values.rounds) }, (_, round) =>
     peers.map((peer) => {
-      const share = mode === 'train' ? (peer === tfjs ? 0.12 : 0.25) : mode === 'predict1' ? 8 : 1;
-      const steps = Math.max(8, Math.round(network.steps * Number(values.scale) * share));
+      const steps = Math.max(8, Math.round(network.steps * Number(values.scale) * shareOf(peer, mode)));
       const measured = runPeer(peer, { network: name, mode, steps });
       say(`${mode} ${name} round ${round + 1}: ${peer.name} ${describe(measured)}`);
       return measured;
@@ -94,36 +100,62 @@ function measure(name: string, mode: Mode): readonly Row[] {
   return peers.map((peer, at) => rowOf({ peer, mode, network: name }, rounds, at));
 }
 
+/** So that all take about equally long. */
+function shareOf(peer: Peer, mode: Mode): number {
+  if (mode === 'predict1') return 20;
+  if (mode === 'predict64') return 2;
+  return peer === tfjs ? 0.12 : 3;
+}
+
 function rowOf(
   { peer, mode, network }: { readonly peer: Peer; readonly mode: Mode; readonly network: string },
   rounds: readonly (readonly (Measurement | undefined)[])[],
   at: number,
 ): Row {
-  const medians = rounds.map((round) => medianOf(round[at]));
-  const ratios = rounds.map((round, index) => medianOf(round[0]) / (medians[index] as number)).filter(Number.isFinite);
+  const wall = compareOf(rounds.map((round) => [round[0], round[at]].map(medianOf)));
+  const processor = compareOf(rounds.map((round) => [round[0], round[at]].map((one) => one?.processorMilliseconds)));
   const least = promises.find((each) => each.peer === peer && each.mode === mode && each.network === network)?.least;
-  const finite = medians.filter(Number.isFinite);
   const refused = rounds[0]?.[at]?.notes?.['refused'];
   return {
-    mode,
-    network,
-    peer: peer.name,
-    medianMilliseconds: finite.length === 0 ? undefined : quantile(finite, 0.5),
-    ratio: ratios.length === 0 ? undefined : quantile(ratios, 0.5),
-    ratios,
-    least,
+    ...{ mode, network, peer: peer.name, least },
+    medianMilliseconds: wall.median,
+    processorMilliseconds: processor.median,
+    ratio: wall.ratio,
+    processorRatio: processor.ratio,
+    ratios: wall.ratios,
+    processorRatios: processor.ratios,
     refused: refused === undefined ? undefined : String(refused),
   };
 }
 
-function medianOf(measured: Measurement | undefined): number {
-  return quantile(measured?.milliseconds ?? [], 0.5);
+interface Comparison {
+  readonly median: number | undefined;
+  readonly ratio: number | undefined;
+  readonly ratios: readonly number[];
+}
+
+/** Pairs of TensorFlow.js's time and another's, one a round. */
+function compareOf(pairs: readonly (readonly (number | undefined)[])[]): Comparison {
+  const own = pairs.map(([, time]) => time).filter((time) => time !== undefined);
+  const ratios = pairs.map(([theirs = Number.NaN, time = Number.NaN]) => theirs / time).filter(Number.isFinite);
+  return {
+    median: own.length === 0 ? undefined : quantile(own, 0.5),
+    ratio: ratios.length === 0 ? undefined : quantile(ratios, 0.5),
+    ratios,
+  };
+}
+
+function medianOf(measured: Measurement | undefined): number | undefined {
+  return measured === undefined || measured.milliseconds.length === 0
+    ? undefined
+    : quantile(measured.milliseconds, 0.5);
 }
 
 function describe(measured: Measurement | undefined): string {
   if (measured === undefined) return 'failed';
   const refused = measured.notes?.['refused'];
-  return refused === undefined ? `${medianOf(measured).toFixed(2)} ms` : `cannot: ${refused}`;
+  if (refused !== undefined) return `cannot: ${refused}`;
+  return `${medianOf(measured)?.toFixed(2)} ms, ${measured.processorMilliseconds?.toFixed(2)} ms of a processor`;
 }
 
 /** A promise that was not kept, or a peer of ours that failed. */
@@ -137,11 +169,14 @@ function formatRows(all: readonly Row[]): string {
     row.mode,
     row.network,
     row.peer,
-    row.medianMilliseconds?.toFixed(2) ?? 'cannot',
+    row.medianMilliseconds?.toFixed(2) ?? (row.refused === undefined ? 'failed' : 'cannot'),
+    row.processorMilliseconds?.toFixed(2) ?? '',
     row.ratio === undefined ? '' : `${row.ratio.toFixed(2)}×`,
+    row.processorRatio === undefined ? '' : `${row.processorRatio.toFixed(2)}×`,
     row.least === undefined ? '' : `≥ ${row.least.toFixed(2)}×${isMissed(row) ? ' MISSED' : ''}`,
   ]);
-  const table = [['mode', 'network', 'peer', 'median ms', 'times as fast', 'promised'], ...lines];
+  const heading = ['mode', 'network', 'peer', 'median ms', 'CPU ms', 'times as fast', 'by CPU time', 'promised'];
+  const table = [heading, ...lines];
   const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;

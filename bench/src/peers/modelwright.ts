@@ -2,9 +2,12 @@
 import { createPredictor, Tensor } from '@modelwright/core';
 import { createTrainer, fromArrays } from '@modelwright/training';
 import { loadBackend } from 'modelwright';
-import { readRequest, report, timeRuns } from '../measurement.js';
-import { buildModel, networks, samplesOf } from '../networks.js';
+import { type Measurement, measureRuns, processorStopwatch, readRequest, report } from '../measurement.js';
+import { buildModel, type Network, networks, samplesOf } from '../networks.js';
 import { countLateTicks } from '../ticks.js';
+
+/** How many times `fit` goes through the data; the first time compiles and warms up. */
+const epochs = Number(process.env['BENCH_EPOCHS'] ?? 6);
 
 /** Steps that one time is the mean of. */
 const window = 8;
@@ -15,17 +18,16 @@ if (network === undefined) throw new TypeError(`no network '${request.network}'`
 const model = buildModel(network);
 const backend = await loadBackend(process.env['BENCH_BACKEND'] ?? 'onnxruntime');
 
-if (request.mode === 'train') report({ milliseconds: await timeFit(request.steps) });
+if (request.mode === 'train') report(await timeFit(network, request.steps));
 else if (request.mode === 'ticks') report({ milliseconds: await timeTicks(request.steps) });
-else report({ milliseconds: await timePredict(Number(request.mode.slice('predict'.length)), request.steps) });
+else report(await timePredict(network, Number(request.mode.slice('predict'.length))));
 await backend.dispose();
 
 /**
  * The time from one batch to the next, read off where the batches come by: hooks for batches would make `fit` wait for
  * each. What it does at the end of an epoch falls on that epoch's last step.
  */
-async function timeFit(steps: number): Promise<readonly number[]> {
-  if (network === undefined) return [];
+async function timeFit(network: Network, steps: number): Promise<Measurement> {
   const stepsPerEpoch = Math.max(5, Math.round(steps / 2));
   const count = stepsPerEpoch * network.batchSize;
   const { x, y } = samplesOf(network, count);
@@ -37,6 +39,7 @@ async function timeFit(steps: number): Promise<readonly number[]> {
     seed: 1,
   });
   const moments: number[] = [];
+  let stop = processorStopwatch();
   const data = fromArrays({
     x: new Tensor('float32', [count, ...network.inputShape], x),
     y: new Tensor('int32', [count], y),
@@ -44,23 +47,25 @@ async function timeFit(steps: number): Promise<readonly number[]> {
     .shuffle({ seed: 1 })
     .batch(network.batchSize)
     .map((batch) => {
+      if (moments.length === stepsPerEpoch) stop = processorStopwatch();
       moments.push(performance.now());
       return batch;
     });
-  await trainer.fit(data, { epochs: 6, verbose: 0 });
+  await trainer.fit(data, { epochs, verbose: 0 });
+  const processorMilliseconds = stop((epochs - 1) * stepsPerEpoch);
   await trainer.dispose();
-  // The first epoch compiles and warms up. Batches are fetched ahead of the steps, now and then two at once: only the
-  // mean over several steps says how long one takes.
+  // Batches are fetched ahead of the steps, now and then two at once: only the mean over several steps says how long one
+  // takes.
   const warm = moments.slice(stepsPerEpoch);
-  return warm.slice(window).map((moment, index) => (moment - (warm[index] as number)) / window);
+  const milliseconds = warm.slice(window).map((moment, index) => (moment - (warm[index] as number)) / window);
+  return { milliseconds, processorMilliseconds };
 }
 
-async function timePredict(batchSize: number, runs: number): Promise<readonly number[]> {
-  if (network === undefined) return [];
+async function timePredict(network: Network, batchSize: number): Promise<Measurement> {
   const predictor = await createPredictor(model, backend);
   const { x } = samplesOf(network, batchSize);
   const input = new Tensor('float32', [batchSize, ...network.inputShape], x);
-  return timeRuns(runs, () => predictor.predict(input));
+  return measureRuns(request.steps, () => predictor.predict(input));
 }
 
 /** How late a timer of 5 ms is while predictions of about 100 ms run. */

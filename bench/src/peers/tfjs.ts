@@ -1,7 +1,7 @@
 /** The same networks on TensorFlow.js layers, backend `cpu` or `wasm`. */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { type Measurement, readRequest, report, timeRuns } from '../measurement.js';
+import { type Measurement, measureRuns, processorStopwatch, readRequest, report } from '../measurement.js';
 import { type Network, networks, samplesOf } from '../networks.js';
 
 // The little of TensorFlow.js that is used; its packages lie in a folder of their own and are loaded by path.
@@ -38,7 +38,7 @@ const measured =
   request.mode === 'train'
     ? timeFit(network, request.steps)
     : timePredict(network, Number(request.mode.slice('predict'.length)));
-report(await measured.then((milliseconds) => ({ milliseconds, notes: { backend: backendName } }), refusal));
+report(await measured.then((found) => ({ ...found, notes: { backend: backendName } }), refusal));
 
 /** The wasm backend has no kernels for the gradients of convolutions. */
 function refusal(error: Error): Measurement {
@@ -47,10 +47,10 @@ function refusal(error: Error): Measurement {
 }
 
 /** From numbers to numbers, as `createPredictor` is timed. */
-async function timePredict(chosen: Network, batchSize: number): Promise<readonly number[]> {
+async function timePredict(chosen: Network, batchSize: number): Promise<Measurement> {
   const model = layers.sequential({ layers: layersOf(chosen) });
   const { x } = samplesOf(chosen, batchSize);
-  return timeRuns(request.steps, async () => {
+  return measureRuns(request.steps, async () => {
     const input = core.tensor(x, [batchSize, ...chosen.inputShape]);
     const output = model.predict(input);
     await output.data();
@@ -59,7 +59,7 @@ async function timePredict(chosen: Network, batchSize: number): Promise<readonly
   });
 }
 
-async function timeFit(chosen: Network, steps: number): Promise<readonly number[]> {
+async function timeFit(chosen: Network, steps: number): Promise<Measurement> {
   const { batchSize, inputShape } = chosen;
   const count = batchSize * steps;
   const { x, y } = samplesOf(chosen, count);
@@ -69,6 +69,7 @@ async function timeFit(chosen: Network, steps: number): Promise<readonly number[
   const targets = core.tensor(Float32Array.from(y), [count, 1]);
   const milliseconds: number[] = [];
   let last = 0;
+  let stop = processorStopwatch();
   await model.fit(inputs, targets, {
     epochs: 1,
     batchSize,
@@ -80,10 +81,12 @@ async function timeFit(chosen: Network, steps: number): Promise<readonly number[
       },
       onBatchEnd: () => {
         milliseconds.push(performance.now() - last);
+        // The first step warms up.
+        if (milliseconds.length === 1) stop = processorStopwatch();
       },
     },
   });
-  return milliseconds.slice(1);
+  return { milliseconds: milliseconds.slice(1), processorMilliseconds: stop(steps - 1) };
 }
 
 function layersOf({ name, inputShape }: Network): readonly TfLayer[] {
