@@ -19,7 +19,15 @@ export {
   type SparseCrossEntropyOptions,
   sparseCategoricalCrossentropy,
 } from './losses/classification.js';
-export { customLoss, type Loss, type LossContext, type LossFunction, type Prediction } from './losses/loss.js';
+export { type CtcOptions, ctc } from './losses/ctc.js';
+export {
+  customLoss,
+  type Loss,
+  type LossContext,
+  type LossFunction,
+  type Prediction,
+  type TargetKind,
+} from './losses/loss.js';
 export { type LossLike, type LossName, lossNames, toLoss } from './losses/loss-by-name.js';
 export * from './losses/regression.js';
 export {
@@ -33,6 +41,7 @@ export * from './metrics/area-under-curve.js';
 export * from './metrics/classification-counts.js';
 export { customMetric, type Metric, type MetricContext, type MetricSums, meanMetric } from './metrics/metric.js';
 export { type MetricLike, metricNames, toMetric } from './metrics/metric-by-name.js';
+export * from './metrics/perplexity.js';
 export * from './metrics/regression.js';
 export * from './optimizers/adam.js';
 export * from './optimizers/adaptive.js';

@@ -1,6 +1,7 @@
 import type { Value } from '@modelwright/core';
 import { type Arithmetic, extents } from '../symbolic/arithmetic.js';
-import { fuzz, type Loss, type LossContext, meanOfFeatures, type Prediction, sumOfFeatures } from './loss.js';
+import { fuzz, type Loss, type LossContext, meanOfFeatures, sumOfFeatures } from './loss.js';
+import { bounded, logitsOf, normalized, scoreLogarithms } from './probabilities.js';
 
 export interface CrossEntropyOptions {
   /** The model's output is raw scores, not probabilities. Default false. */
@@ -23,25 +24,12 @@ export interface FocalOptions extends CrossEntropyOptions {
   readonly gamma?: number;
 }
 
-function logitsOf(prediction: Prediction, activation: 'softmax' | 'sigmoid', fromLogits: boolean): Value | undefined {
-  if (fromLogits) return prediction.value;
-  return prediction.logits?.activation === activation ? prediction.logits.value : undefined;
-}
-
 function smooth(
   a: Arithmetic,
   target: Value,
   { by, towards }: { readonly by: number; readonly towards: number },
 ): Value {
   return by === 0 ? target : a.add(a.multiply(target, 1 - by), by * towards);
-}
-
-function bounded(a: Arithmetic, probabilities: Value): Value {
-  return a.clip(probabilities, fuzz, 1 - fuzz);
-}
-
-function normalized(a: Arithmetic, probabilities: Value): Value {
-  return bounded(a, a.divide(probabilities, a.sum(probabilities, [-1], true)));
 }
 
 // −t·log p − (1 − t)·log(1 − p); from logits z: softplus(z) − t·z, which is the same without overflow.
@@ -80,12 +68,11 @@ export function categoricalCrossentropy({ fromLogits = false, labelSmoothing = 0
   return {
     name: 'categoricalCrossentropy',
     targets: 'dense',
-    build({ arithmetic: a, target, prediction }) {
+    build(context) {
+      const { arithmetic: a, target, prediction } = context;
       const classes = extents(prediction.value.shape).at(-1) ?? 1;
       const smoothed = smooth(a, target, { by: labelSmoothing, towards: 1 / classes });
-      const logits = logitsOf(prediction, 'softmax', fromLogits);
-      const logarithms = logits === undefined ? a.logarithm(normalized(a, prediction.value)) : a.logSoftmax(logits);
-      return a.negate(sumOfFeatures(a, a.multiply(smoothed, logarithms)));
+      return a.negate(sumOfFeatures(a, a.multiply(smoothed, scoreLogarithms(context, fromLogits))));
     },
   };
 }

@@ -7,6 +7,7 @@ import {
   kullbackLeiblerDivergence,
   sparseCategoricalCrossentropy,
 } from './classification.js';
+import { ctc } from './ctc.js';
 import { customLoss, type Loss, type LossFunction } from './loss.js';
 import {
   categoricalHinge,
@@ -41,6 +42,7 @@ export type LossName =
   | 'kullbackLeiblerDivergence'
   | 'poisson'
   | 'cosineSimilarity'
+  | 'ctc'
   | 'mse'
   | 'mae'
   | 'mape'
@@ -64,6 +66,7 @@ const losses: { readonly [N in LossName]: () => Loss } = {
   kullbackLeiblerDivergence,
   poisson,
   cosineSimilarity,
+  ctc,
   mse: meanSquaredError,
   mae: meanAbsoluteError,
   mape: meanAbsolutePercentageError,

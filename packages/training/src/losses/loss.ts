@@ -11,7 +11,7 @@ export interface Prediction {
 /** What a loss is built from. */
 export interface LossContext {
   readonly arithmetic: Arithmetic;
-  /** `[batch, …, features]` in the prediction's dtype, or int64 `[batch, …]` for losses of class labels. */
+  /** `[batch, …, features]` in the prediction's dtype, or int64 `[batch, …]` for losses of labels. */
   readonly target: Value;
   readonly prediction: Prediction;
   /**
@@ -22,12 +22,17 @@ export interface LossContext {
 }
 
 /**
+ * What targets a loss takes. `classes`: integers, one less axis than the prediction. `dense`: numbers, shaped as the
+ * prediction. `sequences`: integers `[batch, labels]`, as many as there are, whatever the prediction's steps.
+ */
+export type TargetKind = 'dense' | 'classes' | 'sequences';
+
+/**
  * How far predictions are from targets: a function of symbolic values, differentiated by the trainer.
  */
 export interface Loss {
   readonly name: string;
-  /** `classes`: targets are integers, one less axis than the prediction. `dense`: targets are shaped as the prediction. */
-  readonly targets: 'dense' | 'classes';
+  readonly targets: TargetKind;
   /** Label that counts for nothing, for losses of class labels. */
   readonly ignoredClass?: number;
   /**
@@ -45,7 +50,7 @@ export type LossFunction = (context: LossContext) => Value;
  *
  * @param name - Shown in logs.
  * @param build - Gives one number an example.
- * @param options.targets - `classes` for integer labels; default `dense`.
+ * @param options.targets - `classes` for integer labels, `sequences` for rows of them; default `dense`.
  * @returns a loss that `createTrainer` takes.
  * @example
  * const pinball = customLoss('pinball', ({ arithmetic: a, target, prediction }) => {
@@ -53,11 +58,7 @@ export type LossFunction = (context: LossContext) => Value;
  *   return a.mean(a.maximum(a.multiply(error, 0.9), a.multiply(error, -0.1)), [-1]);
  * });
  */
-export function customLoss(
-  name: string,
-  build: LossFunction,
-  options: { readonly targets?: 'dense' | 'classes' } = {},
-): Loss {
+export function customLoss(name: string, build: LossFunction, options: { readonly targets?: TargetKind } = {}): Loss {
   return { name, targets: options.targets ?? 'dense', build };
 }
 

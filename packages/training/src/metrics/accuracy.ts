@@ -1,6 +1,6 @@
 import type { Value } from '@modelwright/core';
 import { extents } from '../symbolic/arithmetic.js';
-import { type Metric, type MetricContext, meanMetric } from './metric.js';
+import { type Metric, type MetricContext, meanMetric, weightedMean, withoutClass } from './metric.js';
 
 /** Share of elements on the right side of `threshold` (default 0.5); mean over the features, then over examples. */
 export function binaryAccuracy({ threshold = 0.5 }: { readonly threshold?: number } = {}): Metric {
@@ -12,9 +12,19 @@ export function categoricalAccuracy(): Metric {
   return meanMetric('categoricalAccuracy', categoricalMatches);
 }
 
-/** Share of examples whose largest output stands at the integer label. */
-export function sparseCategoricalAccuracy(): Metric {
-  return meanMetric('sparseCategoricalAccuracy', sparseMatches);
+/**
+ * Share of examples (and positions) whose largest output stands at the integer label.
+ *
+ * @param options.ignoreClass - Label of positions that count for nothing, as the loss of the same name takes it.
+ */
+export function sparseCategoricalAccuracy({ ignoreClass }: { readonly ignoreClass?: number } = {}): Metric {
+  return {
+    ...meanMetric('sparseCategoricalAccuracy', sparseMatches),
+    sums(context) {
+      const counted = withoutClass(context, ignoreClass);
+      return weightedMean(counted, sparseMatches(counted));
+    },
+  };
 }
 
 /** Binary, categorical or sparse accuracy, whichever fits targets and output. */

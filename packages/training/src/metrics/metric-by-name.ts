@@ -10,6 +10,7 @@ import {
 import { areaUnderCurve } from './area-under-curve.js';
 import { confusionMatrix, f1Score, precision, recall } from './classification-counts.js';
 import { type Metric, type MetricContext, meanMetric } from './metric.js';
+import { perplexity } from './perplexity.js';
 import { lossMetric, r2Score, rootMeanSquaredError } from './regression.js';
 
 const metrics = {
@@ -25,6 +26,7 @@ const metrics = {
   f1: f1Score,
   auc: areaUnderCurve,
   confusionMatrix,
+  perplexity,
   rootMeanSquaredError,
   rmse: rootMeanSquaredError,
   r2Score,

@@ -1,5 +1,5 @@
 import type { Tensor, Value } from '@modelwright/core';
-import type { Prediction } from '../losses/loss.js';
+import type { Prediction, TargetKind } from '../losses/loss.js';
 import { type Arithmetic, extents } from '../symbolic/arithmetic.js';
 
 /** What the part of a metric that runs inside the graph is built from. */
@@ -7,7 +7,7 @@ export interface MetricContext {
   readonly arithmetic: Arithmetic;
   /** As the output's loss takes it: dense in the prediction's dtype and shape, or int64 classes with one axis less. */
   readonly target: Value;
-  readonly targets: 'dense' | 'classes';
+  readonly targets: TargetKind;
   readonly prediction: Prediction;
   /** `[batch]` or `[batch, steps]`: how much each example or step counts; undefined when all count 1. */
   readonly sampleWeights: Value | undefined;
@@ -45,6 +45,16 @@ export function weightsLike({ arithmetic, sampleWeights }: MetricContext, values
   const shape = extents(sampleWeights.shape);
   const cast = arithmetic.cast(sampleWeights, values.dtype);
   return arithmetic.reshape(cast, [...shape, ...values.shape.slice(shape.length).map(() => 1)]);
+}
+
+/** The context with weights of 0 where the integer label is `ignored`, so that those places count for nothing. */
+export function withoutClass(context: MetricContext, ignored: number | undefined): MetricContext {
+  if (ignored === undefined || context.targets !== 'classes') return context;
+  const { arithmetic: a, target, prediction } = context;
+  const { dtype } = prediction.value;
+  const counted = a.subtract(1, a.cast(a.equal(target, ignored), dtype));
+  const weights = weightsLike(context, counted);
+  return { ...context, sampleWeights: weights === undefined ? counted : a.multiply(counted, weights) };
 }
 
 /** `{ total, count }` of values, one an example (and position), weighted. */

@@ -17,6 +17,7 @@ interface Alignment {
  */
 export function alignTarget(arithmetic: Arithmetic, alignment: Alignment): Value {
   const { loss, target, prediction } = alignment;
+  if (loss.targets === 'sequences') return rowsOfLabels(arithmetic, loss, target);
   const wanted = wantedShape(alignment);
   const given = extents(target.shape);
   const fits = sameShape(given, wanted) || sameShape([...given, 1], wanted) || sameShape(given, [...wanted, 1]);
@@ -28,6 +29,15 @@ export function alignTarget(arithmetic: Arithmetic, alignment: Alignment): Value
 function wantedShape({ loss, prediction }: Alignment): readonly number[] {
   const shape = extents(prediction.shape);
   return loss.targets === 'classes' ? shape.slice(0, -1) : shape;
+}
+
+function rowsOfLabels(arithmetic: Arithmetic, loss: Alignment['loss'], target: Value): Value {
+  if (target.shape.length === 2) return arithmetic.cast(target, 'int64');
+  throw new ModelwrightError(
+    'shape-mismatch',
+    `targets of loss '${loss.name}' have shape ${formatShape(target.shape)}; it takes rows of labels, [batch, labels]`,
+    { given: target.shape },
+  );
 }
 
 function misfit({ output, loss, target, prediction }: Alignment, wanted: readonly number[]): ModelwrightError {
