@@ -59,6 +59,14 @@ export interface ModelState {
   readonly next: Value;
 }
 
+/** What a model itself adds to the loss that it is trained for: a KL divergence, say. */
+export interface ModelLoss {
+  /** Layer path and loss: `latent.klDivergence`; the name in logs. */
+  readonly name: string;
+  /** A floating value of the model's graph. Its mean counts: one number, or one for each example `[batch, …]`. */
+  readonly value: Value;
+}
+
 export interface ModelParts {
   readonly name: string;
   readonly graph: Graph;
@@ -71,6 +79,8 @@ export interface ModelParts {
    * evaluation weigh losses and metrics by it. Default all count.
    */
   readonly outputMasks?: ReadonlyMap<string, Value>;
+  /** Terms that training and evaluation add to the loss. Default none. */
+  readonly losses?: readonly ModelLoss[];
   readonly metadata?: { readonly [key: string]: string };
 }
 
@@ -84,6 +94,7 @@ export class Model {
   readonly layers: readonly LayerInfo[];
   readonly states: readonly ModelState[];
   readonly outputMasks: ReadonlyMap<string, Value>;
+  readonly losses: readonly ModelLoss[];
   #graph: Graph;
   #parameters: readonly Parameter[];
 
@@ -95,6 +106,7 @@ export class Model {
     this.metadata = parts.metadata ?? {};
     this.states = parts.states ?? [];
     this.outputMasks = parts.outputMasks ?? new Map();
+    this.losses = parts.losses ?? [];
     for (const { name, value } of parts.parameters) requireConstant(parts, `parameter '${name}'`, value);
     for (const { name, value } of this.states) requireConstant(parts, `state '${name}'`, value);
   }

@@ -79,6 +79,11 @@ export interface LayerContext {
   addWeight(request: WeightRequest): Value;
   /** The state of that name: created when the layer is first applied. */
   addState(request: StateRequest): LayerState;
+  /**
+   * Adds the mean of `value`, one number or one for each example, to the loss that a model with this layer is trained for; logs
+   * show it as `<layer>.<name>`.
+   */
+  addLoss(name: string, value: Value): void;
   /** Throws with the kind and path of the layer in front of the message. */
   fail(message: string, details?: ErrorDetails, code?: ErrorCode): never;
 }

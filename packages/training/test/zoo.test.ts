@@ -1,6 +1,16 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import { type Backend, fromNumbers, type Model, Tensor } from '@modelwright/core';
-import { denseNet, inceptionV3, lenet5, mlp, mobileNetV2, resnet, textCnn } from '@modelwright/models';
+import {
+  autoencoder,
+  denseNet,
+  inceptionV3,
+  lenet5,
+  mlp,
+  mobileNetV2,
+  resnet,
+  textCnn,
+  variationalAutoencoder,
+} from '@modelwright/models';
 import { adam, createTrainer } from '@modelwright/training';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -20,6 +30,15 @@ function images(shape: readonly [number, number, number], classes: number, count
     return 0.3 * Math.sin(index * 12.9898) + (bright ? 1 : -1) * (labels[example] === 0 ? 0.5 : 1);
   });
   return { x: new Tensor('float32', [count, ...shape], pixels), y: new Tensor('int32', [count], labels) };
+}
+
+/** Images of a bright stripe each, at one of eight places. */
+function stripes(count: number): Tensor {
+  const pixels = Float32Array.from({ length: count * 256 }, (_, index) => {
+    const [row, example] = [Math.floor(index / 16) % 16, Math.floor(index / 256)];
+    return Math.floor(row / 2) === example % 8 ? 1 : 0;
+  });
+  return new Tensor('float32', [count, 16, 16, 1], pixels);
 }
 
 async function losses(model: Model, { x, y }: { x: Tensor; y: Tensor }, steps: number): Promise<readonly number[]> {
@@ -54,6 +73,29 @@ describe('networks of the zoo train', () => {
   ] as const)('%s', async (_, model, shape) => {
     const values = await losses(model, images(shape, classes), 12);
     expect(Math.min(...values.slice(-3))).toBeLessThan(0.6 * (values[0] as number));
+  });
+
+  test.each([
+    ['autoencoder', autoencoder({ inputShape: [16, 16, 1], filters: [4, 8], latentSize: 4 })],
+    ['variationalAutoencoder', variationalAutoencoder({ inputShape: [16, 16, 1], hiddenUnits: [32], latentSize: 2 })],
+  ])('%s', async (_, model) => {
+    const x = stripes(32);
+    const trainer = await createTrainer(model, {
+      backend,
+      optimizer: adam({ learningRate: 0.01 }),
+      loss: 'binaryCrossentropy',
+    });
+    const before = await trainer.evaluate({ x, y: x });
+    const history = await trainer.fit({ x, y: x }, { epochs: 25, batchSize: 16, verbose: 0 });
+    const after = await trainer.evaluate({ x, y: x });
+    expect(after['loss']).toBeLessThan(0.8 * (before['loss'] as number));
+    if (model.losses.length > 0) {
+      const divergence = history.values['latent.klDivergence'] as number[];
+      expect(divergence.every((value) => value > 0)).toBe(true);
+      expect(after['latent.klDivergence']).toBeGreaterThan(0);
+      expect(after['loss']).toBeGreaterThan(after['latent.klDivergence'] as number);
+    }
+    await trainer.dispose();
   });
 
   test('textCnn finds the words that matter', async () => {

@@ -37,6 +37,7 @@ export function modelLayer(inner: Model, options: LayerOptions = {}): Layer {
       });
       const outputs = inlineGraph(context.builder, graph, bindings, { keepNames: false });
       for (const { state, next } of states) state.update(bindings.get(next) as Value);
+      for (const { name, value } of inner.losses) context.addLoss(name, bindings.get(value) as Value);
       return outputs;
     },
   });

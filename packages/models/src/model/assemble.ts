@@ -5,6 +5,7 @@ import {
   fromNumbers,
   GraphBuilder,
   type LayerInfo,
+  type ModelLoss,
   type ModelState,
   ModelwrightError,
   type Parameter,
@@ -46,6 +47,7 @@ export interface Assembly {
   readonly layers: readonly LayerInfo[];
   readonly states: readonly ModelState[];
   readonly outputMasks: ReadonlyMap<string, Value>;
+  readonly losses: readonly ModelLoss[];
 }
 
 /** Builds the graph of all layers between inputs and outputs, in Keras's order of layers and weights. */
@@ -84,6 +86,7 @@ class Assembler {
   readonly #order: readonly Layer[];
   readonly #layouts: Map<string, KerasLayout> = new Map();
   readonly #inputInfos: LayerInfo[] = [];
+  readonly #losses: ModelLoss[] = [];
 
   constructor({ name, seed, inputs }: AssemblyRequest, layers: readonly Layer[]) {
     this.#builder = new GraphBuilder(name);
@@ -110,6 +113,7 @@ class Assembler {
       masks: () => application.inputs.map(({ mask }) => (mask === undefined ? mask : this.#valueOf(mask, built.path))),
       weight: (request, layout) => this.#weight(layer, built, { request, layout }),
       state: (request) => this.#state(built, request),
+      loss: (name, value) => this.#addLoss(`${built.path}.${name}`, value),
     });
     this.#contexts.set(application, { context, inputs });
     const outputs = buildLayer(layer.definition, context, inputs);
@@ -134,6 +138,7 @@ class Assembler {
       layers: [...this.#inputInfos, ...built.map(({ info }) => info)],
       states: built.flatMap(({ states }) => [...states.values()]),
       outputMasks,
+      losses: this.#losses,
     };
   }
 
@@ -184,6 +189,14 @@ class Assembler {
       value: before?.next ?? value,
       update: (next) => states.set(name, { name: fullName, value, next }),
     };
+  }
+
+  // A layer that is applied several times adds its loss each time.
+  #addLoss(name: string, value: Value): void {
+    const taken = new Set(this.#losses.map((loss) => loss.name));
+    let unique = name;
+    for (let count = 1; taken.has(unique); count++) unique = `${name}_${count}`;
+    this.#losses.push({ name: unique, value });
   }
 
   #weight(

@@ -2,7 +2,7 @@ import { type DType, ModelwrightError, type Shape } from '@modelwright/core';
 import type { InputShape } from '../layer.js';
 import { SymbolicTensor } from '../symbolic-tensor.js';
 import { assemble, type NamedTensor } from './assemble.js';
-import { LayeredModel } from './layered-model.js';
+import { LayeredModel, type LayeredModelParts } from './layered-model.js';
 
 export interface InputOptions {
   /** Without the batch axis; `null` for extents that only the run can tell. */
@@ -62,11 +62,15 @@ export interface FunctionalModelOptions {
  * const features = flatten()(conv2d({ filters: 8, kernelSize: 3, activation: 'relu' })(image));
  * const classifier = model({ inputs: image, outputs: { kind: dense({ units: 10 })(features), size: dense({ units: 1 })(features) } });
  */
-export function model({ inputs, outputs, name = 'model', seed = 0 }: FunctionalModelOptions): LayeredModel {
+export function model(options: FunctionalModelOptions): LayeredModel {
+  return new LayeredModel(partsOf(options));
+}
+
+/** What {@link model} makes a model of. */
+export function partsOf({ inputs, outputs, name = 'model', seed = 0 }: FunctionalModelOptions): LayeredModelParts {
   const namedInputs = nameInputs(inputs);
   const namedOutputs = nameOutputs(outputs);
-  const assembly = assemble({ name, seed, inputs: namedInputs, outputs: namedOutputs });
-  return new LayeredModel({ name, ...assembly });
+  return { name, ...assemble({ name, seed, inputs: namedInputs, outputs: namedOutputs }) };
 }
 
 function nameInputs(inputs: SymbolicTensors): readonly NamedTensor[] {

@@ -12,10 +12,12 @@ interface ContextParts {
   weight(request: WeightRequest, layout: KerasLayout): Value;
   /** Gives what stands for a state. */
   state(request: StateRequest): LayerState;
+  /** Takes a term of the loss. */
+  loss(name: string, value: Value): void;
 }
 
 /** What a layer builds with, around a way to come by weights. */
-export function layerContext({ definition, path, builder, masks, weight, state }: ContextParts): LayerContext {
+export function layerContext({ definition, path, builder, masks, weight, state, loss }: ContextParts): LayerContext {
   return {
     builder,
     path,
@@ -23,6 +25,7 @@ export function layerContext({ definition, path, builder, masks, weight, state }
       return masks();
     },
     addState: state,
+    addLoss: loss,
     addWeight: (request) => weight(request, request.layout ?? sameLayout(request.shape)),
     fail(message, details = {}, code = 'shape-mismatch') {
       throw new ModelwrightError(code, `${definition.kind} '${path}': ${message}`, { layer: path, ...details });

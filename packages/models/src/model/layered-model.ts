@@ -19,11 +19,16 @@ import { summarize } from './summary.js';
  */
 export type WeightOrder = 'keras' | 'tfjs';
 
+export interface LayeredModelParts extends ModelParts {
+  /** How weights lie in Keras, by name. */
+  readonly layouts: ReadonlyMap<string, KerasLayout>;
+}
+
 /** A model made of layers: core's `Model` with a summary and with weights in Keras's layout. */
 export class LayeredModel extends Model {
   readonly #layouts: ReadonlyMap<string, KerasLayout>;
 
-  constructor(parts: ModelParts & { readonly layouts: ReadonlyMap<string, KerasLayout> }) {
+  constructor(parts: LayeredModelParts) {
     super(parts);
     this.#layouts = parts.layouts;
   }

@@ -32,6 +32,7 @@ export function traceLayer(definition: LayerDefinition, inputs: readonly Symboli
     masks: () => masks,
     weight: (request, layout) => declare(request.name, { dtype: request.dtype ?? 'float32', shape: layout.stored }),
     state: (request) => ({ value: declare(request.name, request), update: () => undefined }),
+    loss: () => undefined,
   });
   return {
     outputs: buildLayer(definition, context, values),

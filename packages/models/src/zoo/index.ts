@@ -1,7 +1,6 @@
 export { Autoencoder, type AutoencoderOptions, autoencoder, type Halves } from './autoencoder.js';
 export { type Dcgan, type DcganOptions, dcgan } from './dcgan.js';
 export { type DenseNetOptions, denseNet } from './dense-net.js';
-export { type GptOptions, gpt } from './gpt.js';
 export type { ImageNetworkOptions } from './image-network.js';
 export { type InceptionV3Options, inceptionV3 } from './inception-v3.js';
 export { type LeNet5Options, lenet5 } from './lenet5.js';

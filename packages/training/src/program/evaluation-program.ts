@@ -3,7 +3,7 @@ import { type BatchSignature, inputName } from './batch-signature.js';
 import { inferenceForward, nextName, outputName, stateInput } from './forward-graph.js';
 import { buildObjectives, type OutputObjective } from './objective.js';
 import { StatefulBuilder } from './stateful-builder.js';
-import { namedOutputs, nameLosses, type ObjectiveProgram, penalties } from './training-program.js';
+import { meansOf, namedOutputs, nameLosses, type ObjectiveProgram, penalties } from './training-program.js';
 
 interface EvaluationRequest {
   readonly model: Model;
@@ -45,19 +45,21 @@ export function evaluationProgram(request: EvaluationRequest): ObjectiveProgram 
   const bindings = new Map(graph.inputs.map((input) => [input, named.get(input.name) as Value]));
   const results = inlineGraph(builder, graph, bindings);
   const byName = new Map(graph.outputs.map(({ name }, index) => [name, results[index] as Value]));
-  const { outputs, masks } = namedOutputs(model, byName);
+  const { outputs, masks, ownLosses } = namedOutputs(model, byName);
   for (const { name } of model.states) stateful.next(name, byName.get(nextName(name)) as Value);
   const built = buildObjectives({ builder, objectives, signature, outputs, masks });
-  if (built.loss !== undefined) {
+  const own = withOutputs ? {} : meansOf(arithmetic, ownLosses);
+  const objectiveTerms = [...(built.loss === undefined ? [] : [built.loss]), ...Object.values(own)];
+  if (objectiveTerms.length > 0) {
     const { closed, open } = penalties(stateful, weights);
-    const terms = [built.loss, ...closed, ...open];
+    const terms = [...objectiveTerms, ...closed, ...open];
     builder.output(
       'loss',
       terms.reduce((sum, term) => arithmetic.add(sum, term)),
     );
   }
   if (withOutputs) for (const [name, value] of Object.entries(outputs)) builder.output(outputName(name), value);
-  const losses = nameLosses(builder, built.losses);
-  const loss = built.loss === undefined ? undefined : 'loss';
+  const losses = nameLosses(builder, { ...built.losses, ...own });
+  const loss = objectiveTerms.length === 0 ? undefined : 'loss';
   return { ...stateful.program(), loss, losses, metrics: built.metrics };
 }

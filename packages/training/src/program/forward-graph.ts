@@ -32,6 +32,8 @@ export const stateInput = (slot: string): string => `state.${slot}`;
 export const outputName = (name: string): string => `outputs.${name}`;
 /** Name of the mask of a model output in a forward graph. */
 export const maskName = (output: string): string => `masks.${output}`;
+/** Name of a term that the model itself adds to the loss in a forward graph. */
+export const ownLossName = (loss: string): string => `ownLosses.${loss}`;
 /** Name of the next value of a state slot. */
 export const nextName = (slot: string): string => `next.${slot}`;
 
@@ -60,7 +62,7 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
   model.graph.outputs.forEach(({ name }, index) => {
     builder.output(outputName(name), form.outputs[index] as Value);
   });
-  addMasksAndStates(builder, model, bindings);
+  addSideResults(builder, model, bindings);
   for (const { current, next } of form.statistics) {
     const parameter = live.find(({ value }) => bindings.get(value) === current);
     if (parameter !== undefined) builder.output(nextName(parameter.name), next);
@@ -87,7 +89,7 @@ export function inferenceForward(request: ForwardRequest): Graph {
   model.graph.outputs.forEach(({ name }, index) => {
     builder.output(outputName(name), outputs[index] as Value);
   });
-  addMasksAndStates(builder, model, bindings);
+  addSideResults(builder, model, bindings);
   return runPasses(builder.build(), [toInference, ...tidyingPasses]);
 }
 
@@ -105,7 +107,8 @@ function bindInputs(builder: GraphBuilder, { model, inputs, live }: ForwardReque
 }
 
 /** What a model has beside its outputs, as outputs of the forward graph. */
-function addMasksAndStates(builder: GraphBuilder, model: Model, bindings: ReadonlyMap<Value, Value>): void {
+function addSideResults(builder: GraphBuilder, model: Model, bindings: ReadonlyMap<Value, Value>): void {
   for (const [output, mask] of model.outputMasks) builder.output(maskName(output), bindings.get(mask) as Value);
   for (const { name, next } of model.states) builder.output(nextName(name), bindings.get(next) as Value);
+  for (const { name, value } of model.losses) builder.output(ownLossName(name), bindings.get(value) as Value);
 }

@@ -17,7 +17,15 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import type { Arithmetic } from '../symbolic/arithmetic.js';
 import type { BatchRole } from './batch-role.js';
 import { type BatchSignature, inputName, learningRateName, stepSlot } from './batch-signature.js';
-import { liveParameters, maskName, nextName, outputName, stateInput, trainingForward } from './forward-graph.js';
+import {
+  liveParameters,
+  maskName,
+  nextName,
+  outputName,
+  ownLossName,
+  stateInput,
+  trainingForward,
+} from './forward-graph.js';
 import { buildObjectives, type MetricOutputs, type OutputObjective } from './objective.js';
 import { type Penalty, penaltyGradient, penaltyOf } from './penalties.js';
 import { StatefulBuilder } from './stateful-builder.js';
@@ -91,6 +99,8 @@ interface Forward {
   readonly outputs: Values;
   /** By output, where there are any. */
   readonly masks: Values;
+  /** Terms that the model itself adds to the loss. */
+  readonly ownLosses: Values;
   /** Next running statistics, and next states of the model, by slot. */
   readonly carried: ReadonlyMap<string, Value>;
 }
@@ -128,9 +138,9 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
 
 /** The outputs of a forward graph and their masks, by the names they have in the model. */
 export function namedOutputs(
-  { graph, outputMasks }: Model,
+  { graph, outputMasks, losses }: Model,
   byName: ReadonlyMap<string, Value>,
-): { readonly outputs: Values; readonly masks: Values } {
+): { readonly outputs: Values; readonly masks: Values; readonly ownLosses: Values } {
   const take = (names: readonly string[], nameOf: (name: string) => string): Values =>
     Object.fromEntries(names.map((name) => [name, byName.get(nameOf(name)) as Value]));
   return {
@@ -139,6 +149,10 @@ export function namedOutputs(
       outputName,
     ),
     masks: take([...outputMasks.keys()], maskName),
+    ownLosses: take(
+      losses.map(({ name }) => name),
+      ownLossName,
+    ),
   };
 }
 
@@ -149,10 +163,12 @@ function buildLosses({ recipe, signature, stateful, weights, extensions, forward
 } {
   const { builder, arithmetic } = stateful;
   const { outputs, inputs, masks } = forward;
+  const ownLosses = meansOf(arithmetic, forward.ownLosses);
   const built = buildObjectives({ builder, objectives: recipe.objectives, signature, outputs, masks });
   const penalty = penalties(stateful, weights);
   const terms = [
     ...(built.loss === undefined ? [] : [built.loss]),
+    ...Object.values(ownLosses),
     ...penalty.open,
     ...extensions.extraLosses({ inputs, outputs, targets: built.targets }),
   ];
@@ -165,8 +181,13 @@ function buildLosses({ recipe, signature, stateful, weights, extensions, forward
   const add = (sum: Value, term: Value): Value => arithmetic.add(sum, term);
   const differentiated = terms.reduce(add);
   builder.output('loss', penalty.closed.reduce(add, differentiated));
-  const losses = nameLosses(builder, built.losses);
+  const losses = nameLosses(builder, { ...built.losses, ...ownLosses });
   return { differentiated, objective: { loss: 'loss', losses, metrics: built.metrics } };
+}
+
+/** One number for each term. */
+export function meansOf(arithmetic: Arithmetic, terms: Values): Values {
+  return Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, arithmetic.mean(term)]));
 }
 
 /** Makes the loss of each output a graph output; gives their names by log name. */
