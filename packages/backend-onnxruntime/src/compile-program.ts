@@ -50,7 +50,7 @@ async function assemble(
 ): Promise<OrtExecutable> {
   const { split, store } = parts;
   store.memory.reserve(sizeOf(split));
-  for (const { slot } of split.runtimeStores) store.slot(slot.name).reserveSpare();
+  for (const { slot } of sparedStores(split)) store.slot(slot.name).reserveSpare();
   const regions = allocateRegions(split, store.memory);
   const find = (value: Value): Region => regions.get(value) as Region;
   const passes = await UpdatePasses.compile(split.passes, { store, find });
@@ -134,9 +134,14 @@ function regionValues(split: SplitProgram): ReadonlySet<Value> {
 /** Bytes of what an executable needs besides the slots: second halves of slots, values that cross, scalars of passes. */
 function sizeOf(split: SplitProgram): number {
   const scalars = split.passes.map((pass): RegionType => ({ dtype: 'float32', shape: [pass.scalars.length] }));
-  const spares = split.runtimeStores.map(({ slot }) => slot.initial);
+  const spares = sparedStores(split).map(({ slot }) => slot.initial);
   const types = [...spares, ...scalars, ...[...regionValues(split)].map(toRegionType)];
   return types.reduce((sum, type) => sum + regionBytes(type), 0);
+}
+
+/** Stores that need a second memory, since the runtime must not write what it still reads. */
+function sparedStores({ runtimeStores }: SplitProgram): SplitProgram['runtimeStores'] {
+  return runtimeStores.filter(({ isInPlace }) => !isInPlace);
 }
 
 function toRegionType({ dtype, shape }: Value): RegionType {

@@ -12,7 +12,7 @@ import {
 import type { EngineRunOptions, EngineValue } from '../engine/engine.js';
 import type { Region } from '../memory/host-memory.js';
 import type { StateStore } from '../memory/state-store.js';
-import type { SplitProgram } from '../split/split-program.js';
+import type { RuntimeStore, SplitProgram } from '../split/split-program.js';
 import { readNumber, writeNumber } from './numbers.js';
 import type { RuntimeGraph } from './runtime-graph.js';
 import type { UpdatePasses } from './update-passes.js';
@@ -146,7 +146,7 @@ export class OrtExecutable implements Executable {
     await passes.run(read);
     for (const { slot, value } of split.scalarStores)
       writeNumber(this.store.slot(slot.name).current.tensor, read(value));
-    for (const { slot } of split.runtimeStores) this.store.slot(slot.name).swap();
+    for (const { slot, isInPlace } of split.runtimeStores) if (!isInPlace) this.store.slot(slot.name).swap();
     return this.#collect({ fetched, results, copied }, options);
   }
 
@@ -161,17 +161,18 @@ export class OrtExecutable implements Executable {
   ): Promise<void> {
     const { split, runtime, regions } = this.#parts;
     if (runtime === undefined) return;
-    const nextStates = new Map(split.runtimeStores.map(({ slot, value }) => [value, slot]));
+    const nextStates = new Map(split.runtimeStores.map((store) => [store.value, store]));
     const wanted = [...new Set([...run.fetched.map(({ value }) => value), ...nextStates.keys(), ...regions.keys()])];
     const outputs = wanted.filter((value) => this.#made.has(value));
     const held = (value: Value, side: 'input' | 'output'): EngineValue | undefined => {
       const region = regions.get(value);
       // What the caller gives is read where it lies; its region is for the passes, and filled later.
       if (region !== undefined && !this.#declared.includes(value)) return region.value;
-      const slot = side === 'input' ? split.slotOfInput.get(value) : nextStates.get(value);
+      const slot = side === 'input' ? split.slotOfInput.get(value) : nextStates.get(value)?.slot;
       if (slot === undefined) return undefined;
       const storage = this.store.slot(slot.name);
-      return side === 'input' ? storage.current.value : storage.spare.value;
+      const isCurrent = side === 'input' || nextStates.get(value)?.isInPlace === true;
+      return isCurrent ? storage.current.value : storage.spare.value;
     };
     const tensors = await runtime.run({ given: run.given, held, outputs, options: toEngineOptions(options) });
     for (const { value } of run.fetched) {
@@ -184,11 +185,11 @@ export class OrtExecutable implements Executable {
   }
 
   /** One value may be the next state of several slots; the runtime has written it once. */
-  #spread(stores: SplitProgram['runtimeStores'], nextStates: ReadonlyMap<Value, { readonly name: string }>): void {
+  #spread(stores: SplitProgram['runtimeStores'], nextStates: ReadonlyMap<Value, RuntimeStore>): void {
     const { regions } = this.#parts;
-    for (const { slot, value } of stores) {
-      if (!this.#made.has(value)) continue;
-      const source = regions.get(value) ?? this.store.slot((nextStates.get(value) as { name: string }).name).spare;
+    for (const { slot, value, isInPlace } of stores) {
+      if (!this.#made.has(value) || isInPlace) continue;
+      const source = regions.get(value) ?? this.store.slot((nextStates.get(value) as RuntimeStore).slot.name).spare;
       const target = this.store.slot(slot.name).spare;
       if (source !== target) target.write(source.tensor);
     }

@@ -7,6 +7,7 @@ import {
   type Value,
   valuesReadBy,
 } from '@modelwright/core';
+import { isWrittenInPlace } from './in-place.js';
 import { planRandom, type RandomFill } from './random-plan.js';
 import { planScalars, type ScalarPlan } from './scalar-plan.js';
 import { isScalar, selectUpdate } from './select-update.js';
@@ -22,6 +23,8 @@ export interface ScalarStore {
 export interface RuntimeStore {
   readonly slot: StateSlot;
   readonly value: Value;
+  /** Whether it writes over the current state, which then needs no second memory. */
+  readonly isInPlace: boolean;
 }
 
 /** A program cut in two: a graph for the runtime, and passes over memory for the host. */
@@ -122,8 +125,14 @@ function storesOf(program: Program, context: StoreContext): { scalar: ScalarStor
   for (const slot of program.state) {
     const value = slot.output === undefined ? undefined : outputs.get(slot.output);
     if (value === undefined || written.has(slot) || context.slotOfInput.get(value) === slot) continue;
-    const isHost = isScalar(value) && context.selectedMakers.has(value);
-    (isHost ? scalar : runtime).push({ slot, value });
+    if (isScalar(value) && context.selectedMakers.has(value)) {
+      scalar.push({ slot, value });
+      continue;
+    }
+    const input = program.graph.inputs.find(({ name }) => name === slot.input);
+    const hostNodes = context.selectedMakers.values();
+    const isInPlace = isWrittenInPlace(program.graph, { slot, value, input, hostNodes });
+    runtime.push({ slot, value, isInPlace });
   }
   return { scalar, runtime };
 }
