@@ -71,9 +71,9 @@ function withBias({ node, inputs, builder, uses, made }: Request): readonly Valu
     const bias = inputs[other] as Value;
     if (product?.op !== 'MatMul' || uses.get(node.inputs[index] as Value) !== 1) continue;
     const columns = product.inputs[1]?.shape[1];
-    const isRow = bias.shape.at(-1) === columns && bias.shape.slice(0, -1).every((extent) => extent === 1);
-    const rank = product.inputs[0]?.shape.length ?? 0;
-    if (!isRow || bias.shape.length > rank || rank < 2) continue;
+    // The wasm kernel looks at the rank that the bias was stored with; one row of something wider is not for it.
+    const isRow = bias.shape.length === 1 && bias.shape[0] === columns;
+    if (!isRow || (product.inputs[0]?.shape.length ?? 0) < 2) continue;
     const merged = { op: 'FusedMatMul', inputs: [...product.inputs, bias], attributes: {} };
     return [remember(made, builder, node.outputs[0] as Value, merged)];
   }
