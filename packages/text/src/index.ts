@@ -1,3 +1,4 @@
+export * from './generation/index.js';
 export {
   type BytePairTokenizerOptions,
   type BytePairTrainingOptions,

@@ -1,0 +1,13 @@
+export { type DecodingOptions, decodingProgram } from './decoding-program.js';
+export type { FinishReason, GeneratedText, GeneratedToken } from './generated-token.js';
+export {
+  createGenerator,
+  type GenerateOptions,
+  type GenerateTextOptions,
+  type Generator,
+  type GeneratorOptions,
+  generate,
+  generateText,
+  type TokenIds,
+} from './generator.js';
+export { createSampler, type Draw, type DrawPlace, type Sampler, type SamplingOptions } from './sampling.js';
