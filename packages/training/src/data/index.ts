@@ -1,4 +1,6 @@
+export { type PadSequencesOptions, padSequences, type SequenceLike } from '@modelwright/core';
 export { type ArrayData, type NestedArrays, type NumberArray, toTensor } from './array-data.js';
+export { type BucketOptions, bucketByLength } from './bucket-by-length.js';
 export { balancedClassWeights, type ClassWeights, weightByClass } from './class-weights.js';
 export { type CsvRecord, parseCsv, type TextPieces } from './csv-parser.js';
 export { Dataset, type EpochOptions, type ShuffleOptions } from './dataset.js';
@@ -17,3 +19,10 @@ export {
   toSample,
 } from './sample.js';
 export type { DatasetSource } from './source.js';
+export { type TimeseriesOptions, timeseriesWindows } from './timeseries-windows.js';
+export {
+  type RandomTokenBlockOptions,
+  randomTokenBlocks,
+  type TokenBlockOptions,
+  tokenBlocks,
+} from './token-blocks.js';
