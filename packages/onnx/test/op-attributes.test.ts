@@ -26,6 +26,9 @@ const kinds: Readonly<Record<string, string>> = {
 
 const standardOps = opNames.filter((name) => ((ops[name] as OpDefinition | undefined)?.domain ?? '') === '');
 
+/** Attributes that came with opset 25, which the schemas here do not know. */
+const younger: ReadonlySet<string> = new Set(['Attention.left_window_size', 'Attention.right_window_size']);
+
 // The writer leaves out what equals the default, so core's defaults have to be ONNX's own.
 describe.each(standardOps)('%s', (name) => {
   const schema = schemas[name];
@@ -37,6 +40,7 @@ describe.each(standardOps)('%s', (name) => {
 
   it.runIf(specifications.length > 0).each(specifications)('has %s as ONNX does', (attribute, specification) => {
     const wanted = schema?.attributes[attribute];
+    if (younger.has(`${name}.${attribute}`)) return expect(wanted).toBeUndefined();
     expect(wanted, attribute).toBeDefined();
     expect(specification.kind).toBe(kinds[wanted?.type ?? '']);
     const { default: value } = specification;

@@ -8,6 +8,7 @@ import {
   type ValueType,
 } from '@modelwright/core';
 import type { GraphProto, ValueInfoProto } from '../generated/onnx.generated.js';
+import { trainingCondition } from '../own-names.js';
 import { decodeTensor } from '../tensor/decode-tensor.js';
 import { decodeSparseTensor } from '../tensor/sparse-tensor.js';
 import { type FileContext, invalidModel, located } from './file-context.js';
@@ -58,11 +59,14 @@ export class GraphImporter {
   }
 
   /** Reads a subgraph without inputs as if its nodes stood in this graph; gives the values of its outputs. */
-  importInPlace(source: SourceGraph): readonly Value[] {
-    const inner = new GraphImporter(this.file, this.builder, source, this.values);
+  importInPlace({ proto, names }: SourceGraph): readonly Value[] {
+    // A subgraph has to hand outer values on through nodes; here they stand for themselves.
+    const handedOn = handingNodes(proto);
+    const node = proto.node.filter((each) => !handedOn.has(each.output[0] ?? ''));
+    const inner = new GraphImporter(this.file, this.builder, { proto: { ...proto, node }, names }, this.values);
     inner.#importInitializers();
     inner.#importNodes();
-    return source.proto.output.map(({ name }) => inner.values.get(source.names.valueName(name)));
+    return proto.output.map(({ name }) => inner.values.get(names.valueName(handedOn.get(name) ?? name)));
   }
 
   #importNodes(): void {
@@ -103,6 +107,7 @@ export class GraphImporter {
     for (const proto of this.#proto.initializer) {
       const what = `initializer '${proto.name}'`;
       if (proto.name === '') throw invalidModel('an initializer has no name');
+      if (proto.name === trainingCondition) continue;
       this.#define(proto.name, (name) => this.builder.constant(decodeTensor(proto, what, this.file), { name }));
     }
     for (const proto of this.#proto.sparseInitializer) {
@@ -164,4 +169,14 @@ export class GraphImporter {
     if (this.values.hasOwn(own)) throw invalidModel(`the value '${name}' is defined twice`, { input: name });
     this.values.define(own, make(own));
   }
+}
+
+/** Names of outputs that a graph's nodes only hand on for it, with what they hand on. */
+function handingNodes({ node, output }: GraphProto): ReadonlyMap<string, string> {
+  const results = new Set(output.map(({ name }) => name));
+  const read = new Set(node.flatMap((each) => [...namesReadBy(each)]));
+  const pairs = node
+    .filter(({ opType, domain }) => opType === 'Identity' && domain === '')
+    .map(({ input, output }): [string, string] => [output[0] ?? '', input[0] ?? '']);
+  return new Map(pairs.filter(([to, from]) => results.has(to) && !read.has(to) && !results.has(from)));
 }

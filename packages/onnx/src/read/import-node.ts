@@ -2,7 +2,6 @@ import {
   type AttributeSpecification,
   type AttributeValue,
   definitionOf,
-  isGraph,
   isModelwrightError,
   isOpName,
   isUnknownShape,
@@ -20,8 +19,9 @@ import { coreAttributes } from './core-attributes.js';
 import { invalidModel } from './file-context.js';
 import type { GraphImporter } from './import-graph.js';
 import { likelyDType } from './likely-dtype.js';
-import type { SourceAttribute, SourceGraph, SourceNode } from './source-node.js';
+import { isSourceGraph, type SourceAttribute, type SourceGraph, type SourceNode } from './source-node.js';
 import { subgraphInputTypes } from './subgraph-inputs.js';
+import { importTrainingBranch, isTrainingBranch } from './training-branch.js';
 
 /** Brings a node to its canonical form and adds what comes of it to the importer's graph. */
 export function importNode(importer: GraphImporter, node: SourceNode, opset: number): void {
@@ -53,6 +53,10 @@ function conversionContext(importer: GraphImporter, node: SourceNode): UpConvers
 
 function addNode(importer: GraphImporter, node: SourceNode): void {
   const { values, builder, file } = importer;
+  if (isTrainingBranch(node)) {
+    importTrainingBranch(importer, node);
+    return;
+  }
   const inputs = node.inputs.map((name) => (name === '' ? undefined : values.get(name)));
   for (const name of node.outputs) {
     if (name === '') file.budget.addCharacters(node.name.length);
@@ -169,8 +173,4 @@ function withSubgraphs(
     return [name, value as AttributeValue];
   });
   return Object.fromEntries(entries);
-}
-
-function isSourceGraph(value: unknown): value is SourceGraph {
-  return typeof value === 'object' && value !== null && 'proto' in value && !isGraph(value);
 }

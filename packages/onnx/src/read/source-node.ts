@@ -1,4 +1,4 @@
-import type { AttributeKind, AttributeValue } from '@modelwright/core';
+import { type AttributeKind, type AttributeValue, isGraph } from '@modelwright/core';
 import type { GraphProto } from '../generated/onnx.generated.js';
 import type { NameScope } from './name-scope.js';
 
@@ -22,4 +22,9 @@ export interface SourceNode {
   readonly outputs: readonly string[];
   readonly attributes: { readonly [name: string]: SourceAttribute };
   readonly attributeKinds: { readonly [name: string]: AttributeKind };
+}
+
+/** Tells a subgraph of the file from other values of attributes. */
+export function isSourceGraph(value: unknown): value is SourceGraph {
+  return typeof value === 'object' && value !== null && 'proto' in value && !isGraph(value);
 }

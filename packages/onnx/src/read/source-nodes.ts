@@ -1,4 +1,5 @@
 import type { NodeProto } from '../generated/onnx.generated.js';
+import { opOfFunction } from '../own-names.js';
 import { type FileContext, invalidModel } from './file-context.js';
 import { functionKey, functionScope } from './inline-function.js';
 import type { NameScope } from './name-scope.js';
@@ -34,6 +35,12 @@ export function* sourceNodes(proto: NodeProto, names: NameScope, file: FileConte
     outputs: proto.output.map((name) => names.valueName(name)),
     ...sourceAttributes(proto.attribute, names, file),
   };
+  const own = opOfFunction(domain, proto.opType);
+  if (own !== undefined) {
+    // The op is known, with attributes of its newest form; the function's body is for those who do not know it.
+    yield { node: { ...node, ...own }, opset: Number.POSITIVE_INFINITY };
+    return;
+  }
   const key = functionKey(domain, proto.opType, proto.overload);
   const definition = file.functions.get(key);
   if (definition === undefined) {

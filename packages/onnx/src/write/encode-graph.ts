@@ -6,6 +6,8 @@ import {
   type Graph,
   isForeign,
   isUnknownShape,
+  modelwrightDomain,
+  type Node,
   type Tensor,
   type Value,
   valuesReadBy,
@@ -19,9 +21,10 @@ import {
   NodeProtoSchema,
   AttributeProto_AttributeType as Type,
 } from '../generated/onnx.generated.js';
+import { constantNode } from './constant-node.js';
 import { downConvert } from './down-convert.js';
 import { rawBytesOf, tensorProto } from './encode-tensor.js';
-import { isWritable, refuseNode } from './op-support.js';
+import { isKept, isWritable, refuseNode } from './op-support.js';
 import { valueInfo } from './value-info.js';
 import { ValueNames } from './value-names.js';
 import { type WrittenAttribute, type WrittenNode, writtenNode } from './written-node.js';
@@ -29,6 +32,8 @@ import { type WrittenAttribute, type WrittenNode, writtenNode } from './written-
 export interface GraphEncoding {
   readonly opset: number;
   readonly valueInfo: boolean;
+  /** Gives the name of the function that a node is written as a call of; without it all nodes stand as they are. */
+  readonly functions?: { nameFor(node: Node): string };
 }
 
 /** A graph without its constants, and the constants it needs by the name the file gives them. */
@@ -79,7 +84,9 @@ class GraphEncoder {
   }
 
   #written(node: Graph['nodes'][number]): WrittenNode {
-    const { opset } = this.#encoding;
+    const { opset, functions } = this.#encoding;
+    if (functions !== undefined && isKept(node, opset))
+      return { ...writtenNode(node), op: functions.nameFor(node), domain: modelwrightDomain };
     if (!isWritable(node, opset)) refuseNode(node, opset);
     return downConvert(writtenNode(node), {
       opset,
@@ -161,15 +168,7 @@ class GraphEncoder {
 
   /** Results that are constants come from nodes: an initializer is no result everywhere. */
   #constantNodes(): NodeProto[] {
-    return this.#constantResults().map(([value, tensor]) => {
-      const name = this.#names.of(value);
-      return create(NodeProtoSchema, {
-        name: `${name}/Constant`,
-        opType: 'Constant',
-        output: [name],
-        attribute: [this.#attribute('value', { kind: 'tensor', value: tensor })],
-      });
-    });
+    return this.#constantResults().map(([value, tensor]) => constantNode(this.#names.of(value), tensor));
   }
 
   #constantResults(): readonly (readonly [Value, Tensor])[] {

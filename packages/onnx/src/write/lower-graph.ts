@@ -10,7 +10,7 @@ import {
   type Value,
 } from '@modelwright/core';
 import { allNodes } from '../read/foreign-nodes.js';
-import { isWritable } from './op-support.js';
+import { isKept, isWritable } from './op-support.js';
 
 /** A graph that can be written, and what became of the values of the original. */
 export interface LoweredGraph {
@@ -20,16 +20,23 @@ export interface LoweredGraph {
 
 const deepestNesting = 16;
 
+/** What a file can hold. */
+export interface LoweringTarget {
+  readonly opset: number;
+  /** Whether ops whose identity matters stay, for the file to hold them in its own way. Default false. */
+  readonly keepsOps?: boolean;
+}
+
 /**
- * Replaces ops that a file of this opset cannot hold (Modelwright's own, and those that came later) by simpler ones.
+ * Replaces ops that a file cannot hold (Modelwright's own, and those that came after its opset) by simpler ones.
  *
  * @throws {@link ModelwrightError} `unsupported-op` if one of Modelwright's own ops has no simpler form.
  */
-export function lowerGraph(graph: Graph, opset: number): LoweredGraph {
+export function lowerGraph(graph: Graph, target: LoweringTarget): LoweredGraph {
   let lowered: LoweredGraph = { graph, follow: (value) => value };
-  for (let depth = 0; depth < deepestNesting && needsLowering(lowered.graph, opset); depth++) {
+  for (let depth = 0; depth < deepestNesting && needsLowering(lowered.graph, target); depth++) {
     const { follow } = lowered;
-    const step = lowerOnce(lowered.graph, opset);
+    const step = lowerOnce(lowered.graph, target);
     if (!step.changed) break;
     lowered = {
       graph: step.graph,
@@ -39,20 +46,23 @@ export function lowerGraph(graph: Graph, opset: number): LoweredGraph {
       },
     };
   }
-  for (const node of allNodes(lowered.graph)) if (node.domain === modelwrightDomain) refuseOwn(node);
+  for (const node of allNodes(lowered.graph)) {
+    if (node.domain === modelwrightDomain && mustGo(node, target)) refuseOwn(node);
+  }
   return lowered;
 }
 
-function mustGo(node: Node, opset: number): boolean {
+function mustGo(node: Node, { opset, keepsOps }: LoweringTarget): boolean {
+  if (keepsOps && (node.op === 'TrainingSwitch' || isKept(node, opset))) return false;
   return node.domain === modelwrightDomain || !isWritable(node, opset);
 }
 
-function needsLowering(graph: Graph, opset: number): boolean {
-  for (const node of allNodes(graph)) if (mustGo(node, opset)) return true;
+function needsLowering(graph: Graph, target: LoweringTarget): boolean {
+  for (const node of allNodes(graph)) if (mustGo(node, target)) return true;
   return false;
 }
 
-function lowerOnce(graph: Graph, opset: number): { graph: Graph; bindings: Bindings; changed: boolean } {
+function lowerOnce(graph: Graph, target: LoweringTarget): { graph: Graph; bindings: Bindings; changed: boolean } {
   const builder = new GraphBuilder(graph.name);
   const bindings: Bindings = new Map();
   let changed = false;
@@ -61,7 +71,7 @@ function lowerOnce(graph: Graph, opset: number): { graph: Graph; bindings: Bindi
   for (const [value, held] of graph.constants) bindings.set(value, builder.constant(held, { name: value.name }));
   const outputs = inlineGraph(builder, graph, bindings, {
     rewrite: (node, inputs, inner) => {
-      const replacement = mustGo(node, opset) ? decomposeNode(node, inputs, inner) : undefined;
+      const replacement = mustGo(node, target) ? decomposeNode(node, inputs, inner) : undefined;
       if (replacement !== undefined) changed = true;
       return replacement;
     },

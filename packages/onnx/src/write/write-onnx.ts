@@ -1,13 +1,15 @@
 import { create } from '@bufbuild/protobuf';
 import { type Graph, isForeign, Model, ModelwrightError, type Value } from '@modelwright/core';
-import { type ModelProto, ModelProtoSchema } from '../generated/onnx.generated.js';
+import { type FunctionProto, type ModelProto, ModelProtoSchema } from '../generated/onnx.generated.js';
 import { opVersions } from '../generated/op-versions.generated.js';
 import { encodeTrainingMetadata, modelKey, opsetsKey } from '../metadata/training-metadata.js';
 import { allNodes } from '../read/foreign-nodes.js';
 import { type EncodedGraph, encodeGraph } from './encode-graph.js';
 import { type EncodedModel, encodeModel, joinParts } from './encode-model.js';
 import { rawByteCount } from './encode-tensor.js';
+import { FunctionTable } from './function-table.js';
 import { lowerGraph } from './lower-graph.js';
+import { switchBranches } from './switch-branches.js';
 import { irVersionOf, type WriteOptions, writableOpsets } from './write-options.js';
 
 /** What {@link writeOnnx} makes. */
@@ -20,7 +22,9 @@ export interface OnnxFiles {
 
 /**
  * Writes a model, or a bare graph, as an ONNX file: opset 21 and IR version 10 unless asked otherwise. Weights bear the
- * names of the model's parameters. Ops that the opset lacks, Modelwright's own among them, are replaced by simpler ones.
+ * names of the model's parameters. Ops that the opset lacks, Modelwright's own among them, are replaced by simpler ones; those whose
+ * identity matters to training or decoding stand as calls of functions with such bodies, and what only training computes in branches that
+ * no runtime takes.
  *
  * `readOnnx` of the result gives the same model back, parameters, layers and metadata included.
  *
@@ -42,14 +46,17 @@ export function encodeOnnx(source: Model | Graph, options: WriteOptions = {}): E
   const graph = source instanceof Model ? source.graph : source;
   const passedOn = sourceOpsets(source, graph);
   const opset = chosenOpset(options, passedOn.get(''));
-  const lowered = lowerGraph(graph, opset);
-  const encoded = encodeGraph(
-    lowered.graph,
-    { opset, valueInfo: options.valueInfo ?? true },
-    weightNames(source, lowered.follow),
-  );
+  const keepsOps = options.trainingMetadata ?? true;
+  const lowered = lowerGraph(graph, { opset, keepsOps });
+  const { graph: written, condition } = switchBranches(lowered.graph);
+  const wanted = new Map(weightNames(source, lowered.follow));
+  if (condition !== undefined) wanted.set(condition, condition.name);
+  const functions = new FunctionTable(opset);
+  const encoding = { opset, valueInfo: options.valueInfo ?? true, ...(keepsOps ? { functions } : {}) };
+  const encoded = encodeGraph(written, encoding, wanted);
   const metadata = { ...metadataOf(source, encoded, lowered.follow, options), ...options.metadata };
-  return encodeModel(headerOf(opset, passedOn, lowered.graph, metadata, options), encoded, options.externalData);
+  const header = { opset, passedOn, graph: written, metadata, functions: functions.functions };
+  return encodeModel(headerOf(header, options), encoded, options.externalData);
 }
 
 function chosenOpset(options: WriteOptions, passedOn: number | undefined): number {
@@ -132,14 +139,19 @@ function metadataOf(
   return { ...source.metadata, [modelKey]: encodeTrainingMetadata({ name, parameters, layers }) };
 }
 
-function headerOf(
-  opset: number,
-  passedOn: ReadonlyMap<string, number>,
-  graph: Graph,
-  metadata: { readonly [key: string]: string },
-  options: WriteOptions,
-): ModelProto {
-  const used = new Set([...allNodes(graph)].map(({ domain }) => domain).filter((domain) => domain !== ''));
+interface Header {
+  readonly opset: number;
+  /** Versions of operator sets that foreign nodes need. */
+  readonly passedOn: ReadonlyMap<string, number>;
+  readonly graph: Graph;
+  readonly metadata: { readonly [key: string]: string };
+  readonly functions: readonly FunctionProto[];
+}
+
+function headerOf({ opset, passedOn, graph, metadata, functions }: Header, options: WriteOptions): ModelProto {
+  const used = new Set(
+    [...allNodes(graph), ...functions].map(({ domain }) => domain).filter((domain) => domain !== ''),
+  );
   const domains = [...used].map((domain) => ({ domain, version: BigInt(passedOn.get(domain) ?? 1) }));
   return create(ModelProtoSchema, {
     irVersion: BigInt(irVersionOf(opset)),
@@ -147,6 +159,7 @@ function headerOf(
     ...(options.producer?.version === undefined ? {} : { producerVersion: options.producer.version }),
     opsetImport: [{ domain: '', version: BigInt(opset) }, ...domains],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    functions: [...functions],
   });
 }
 

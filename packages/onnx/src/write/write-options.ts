@@ -21,8 +21,9 @@ export interface WriteOptions {
   /** Write types of inner values too, which viewers show. Default true. */
   readonly valueInfo?: boolean;
   /**
-   * Keep what ONNX has no place for (parameters, trainable flags, regularizers, layers) in `metadata_props`, so that
-   * reading gives the same model back. Default true.
+   * Keep what ONNX has no place for: parameters, trainable flags, regularizers, layers in `metadata_props`, ops whose identity
+   * matters (`StopGradient`, `Attention`, …) as functions, what only training computes in a branch never taken. Reading gives the same
+   * model back. Default true; false writes the bare computation.
    */
   readonly trainingMetadata?: boolean;
   /** Further entries for `metadata_props`. */
