@@ -20,6 +20,7 @@ export * from './passes/modes.js';
 export * from './passes/pass.js';
 export * from './passes/rebuild.js';
 export * from './passes/remove-dead-nodes.js';
+export * from './passes/scan-outputs.js';
 export * from './passes/specialize.js';
 export * from './passes/substitute.js';
 export * from './predictor.js';

@@ -8,13 +8,14 @@ export type Bindings = Map<Value, Value>;
 
 export interface InlineOptions {
   /**
-   * Called for each node with its inputs already mapped; returns the values that stand for the node's outputs, or
-   * undefined to have the node copied.
+   * Called for each node with its inputs already mapped, and with what maps the values its subgraphs capture; returns the
+   * values that stand for the node's outputs, or undefined to have the node copied.
    */
   readonly rewrite?: (
     node: Node,
     inputs: readonly (Value | undefined)[],
     builder: GraphBuilder,
+    resolve: (value: Value) => Value,
   ) => readonly (Value | undefined)[] | undefined;
   /** Keep names of nodes and values where they are still free. Default true. */
   readonly keepNames?: boolean;
@@ -46,7 +47,8 @@ export function inlineGraph(
   };
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((input) => (input === undefined ? undefined : resolve(input)));
-    const outputs = options.rewrite?.(node, inputs, builder) ?? copyNode(builder, node, inputs, resolve, options);
+    const outputs =
+      options.rewrite?.(node, inputs, builder, resolve) ?? copyNode(builder, node, inputs, resolve, options);
     node.outputs.forEach((output, index) => {
       const replacement = outputs[index];
       if (replacement !== undefined) bindings.set(output, replacement);

@@ -5,6 +5,7 @@ import { type Bindings, inlineGraph } from '../graph/inline.js';
 import { onnxDataType } from '../tensor/onnx-data-type.js';
 import { concreteShape } from '../tensor/shape.js';
 import { toNumbers } from '../tensor/tensor.js';
+import { decomposeNode } from './decompose.js';
 import type { Pass } from './pass.js';
 import { rebuildGraph } from './rebuild.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
@@ -83,9 +84,17 @@ const trainingRules: { readonly [op: string]: ((request: RuleRequest) => readonl
   TrainingSwitch: ({ inputs }) => [inputs[1] as Value],
   Dropout: trainDropout,
   BatchNormalization: trainBatchNormalization,
+  RNN: asSimplerOps,
+  GRU: asSimplerOps,
+  LSTM: asSimplerOps,
   RandomUniformLike: (request) => [affine(request, uniform(request, shapeOf(request)), 'high', 'low')],
   RandomNormalLike: (request) => [affine(request, normal(request), 'scale', 'mean')],
 };
+
+// A fused op would run once more, taken apart, for its gradient.
+function asSimplerOps({ node, inputs, builder }: RuleRequest): readonly Value[] | undefined {
+  return decomposeNode(node, inputs, builder);
+}
 
 // y = x · m, m = [u ≥ ratio] / (1 − ratio)
 function trainDropout(request: RuleRequest): readonly Value[] | undefined {

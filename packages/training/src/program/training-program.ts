@@ -12,6 +12,7 @@ import {
   type TrainingExtension,
   tensor,
   type Value,
+  withIntermediates,
 } from '@modelwright/core';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { Arithmetic } from '../symbolic/arithmetic.js';
@@ -126,7 +127,7 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
     inputs[name] = stateful.arithmetic.cast(fed, dtype);
   }
   const bindings = new Map(graph.inputs.map((input) => [input, named.get(input.name) as Value]));
-  const results = inlineGraph(builder, graph, bindings);
+  const results = inlineGraph(builder, graph, bindings, { rewrite: withIntermediates });
   const byName = new Map(graph.outputs.map(({ name }, index) => [name, results[index] as Value]));
   const carried = new Map<string, Value>();
   for (const { name } of [...weights.keys(), ...model.states]) {
