@@ -61,6 +61,25 @@ export * from './layers/normalization.js';
 export * from './layers/padding.js';
 export * from './layers/pooling.js';
 export * from './layers/preprocessing.js';
+export * from './layers/recurrent/bidirectional.js';
+export type {
+  CellLayer,
+  CellLoop,
+  CellMode,
+  CellRun,
+  CellStep,
+  PreparedCell,
+  RecurrentCell,
+  SingleCell,
+  StackedCells,
+} from './layers/recurrent/cell.js';
+export type { GateOptions } from './layers/recurrent/gate-weights.js';
+export * from './layers/recurrent/gru.js';
+export * from './layers/recurrent/lstm.js';
+export { type RecurrentLayer, recurrentLayer, type SequenceOptions } from './layers/recurrent/recurrent-layer.js';
+export * from './layers/recurrent/rnn.js';
+export * from './layers/recurrent/simple-rnn.js';
+export * from './layers/recurrent/time-distributed.js';
 export * from './layers/resampling.js';
 export * from './layers/reshaping.js';
 export type { DataFormat, Padding } from './layers/spatial.js';

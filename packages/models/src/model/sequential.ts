@@ -16,6 +16,8 @@ export interface SequentialOptions {
   readonly outputName?: string;
   /** Default float32, or int32 before an `embedding`. */
   readonly inputDType?: DType;
+  /** A fixed batch size, which `stateful` layers need. Default open. */
+  readonly batchSize?: number;
   /** Seed of the weights' initial values. Default 0. */
   readonly seed?: number;
 }
@@ -43,7 +45,8 @@ export function sequential(options: SequentialOptions): LayeredModel {
     );
   }
   const dtype = options.inputDType ?? first.definition.inputDType ?? 'float32';
-  const start = input({ shape, name: inputName, dtype });
+  const { batchSize } = options;
+  const start = input({ shape, name: inputName, dtype, ...(batchSize === undefined ? {} : { batchSize }) });
   const end = layers.reduce((value, layer) => layer(value), start);
   return model({ inputs: { [inputName]: start }, outputs: { [outputName]: end }, name, seed });
 }

@@ -10,6 +10,11 @@ export interface KerasLayout {
   readonly perm: readonly number[];
   /** Shape in the graph. */
   readonly stored: readonly number[];
+  /**
+   * Order of equal blocks of the last axis, before anything else is done: stored block `i` is Keras's block `blocks[i]`. The
+   * gates of an LSTM are i, f, c, o in Keras and i, o, f, c in ONNX. Default as they are.
+   */
+  readonly blocks?: readonly number[];
 }
 
 /** A weight that is stored as Keras has it. */
@@ -22,20 +27,46 @@ export function permutedLayout(
   keras: readonly number[],
   perm: readonly number[],
   stored: readonly number[] = perm.map((axis) => keras[axis] as number),
+  blocks?: readonly number[],
 ): KerasLayout {
-  return { keras, perm, stored };
+  return { keras, perm, stored, ...(blocks === undefined ? {} : { blocks }) };
 }
 
 /** The stored form of a weight given in Keras's layout; shape `[…]` must be the layout's. */
-export function toStored(tensor: Tensor, { perm, stored }: KerasLayout): Tensor {
-  return reshapeTensor(transposeTensor(tensor, perm), stored);
+export function toStored(tensor: Tensor, { perm, stored, blocks }: KerasLayout): Tensor {
+  return reshapeTensor(transposeTensor(orderBlocks(tensor, blocks), perm), stored);
 }
 
 /** A stored weight in Keras's layout. */
-export function toKeras(tensor: Tensor, { keras, perm }: KerasLayout): Tensor {
+export function toKeras(tensor: Tensor, { keras, perm, blocks }: KerasLayout): Tensor {
   const permuted = perm.map((axis) => keras[axis] as number);
   const inverse = perm.map((_, axis) => perm.indexOf(axis));
-  return transposeTensor(reshapeTensor(tensor, permuted), inverse);
+  const back = blocks?.map((_, block) => blocks.indexOf(block));
+  return orderBlocks(transposeTensor(reshapeTensor(tensor, permuted), inverse), back);
+}
+
+/** The blocks of the last axis in another order: block `i` of the result is block `order[i]`. */
+function orderBlocks(tensor: Tensor, order: readonly number[] | undefined): Tensor {
+  if (order === undefined) return tensor;
+  const { dtype, shape } = tensor;
+  const size = (shape.at(-1) as number) / order.length;
+  const axis = shape.length;
+  const blocked = reshapeTensor(tensor, [...shape.slice(0, -1), order.length, size]);
+  const first = [axis - 1, ...shape.slice(0, -1).keys(), axis];
+  const moved = transposeTensor(blocked, first);
+  const source = moved.data as Float32Array;
+  const length = source.length / order.length;
+  const target = source.slice();
+  for (const [to, from] of order.entries())
+    target.set(source.subarray(from * length, (from + 1) * length), to * length);
+  const ordered = new Tensor(dtype, moved.shape, target as TensorData as never);
+  return reshapeTensor(
+    transposeTensor(
+      ordered,
+      first.map((_, index) => first.indexOf(index)),
+    ),
+    shape,
+  );
 }
 
 /**
