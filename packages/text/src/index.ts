@@ -1,10 +1,15 @@
-export * from './generation/index.js';
 export {
   type BytePairTokenizerOptions,
   type BytePairTrainingOptions,
   bytePairTokenizer,
   trainBytePairTokenizer,
 } from './byte-pair/byte-pair-tokenizer.js';
+export { type CtcBeamOptions, ctcBeamSearch } from './decoding/ctc-beam-search.js';
+export { ctcGreedy } from './decoding/ctc-greedy.js';
+export type { CtcReading, CtcScoreOptions } from './decoding/ctc-scores.js';
+export { type Elements, editDistance } from './decoding/edit-distance.js';
+export { characterErrorRate, type Texts, wordErrorRate } from './decoding/error-rates.js';
+export * from './generation/index.js';
 export {
   type CharacterTokenizerOptions,
   characterTokenizer,

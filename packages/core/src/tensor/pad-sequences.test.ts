@@ -18,7 +18,16 @@ describe('padSequences', () => {
   });
 
   test('keeps features and the dtype of tensors', () => {
-    const padded = padSequences([tensor([[1, 2]]), tensor([[3, 4], [5, 6]])], { padding: 'post' }); // biome-ignore format: short
+    const padded = padSequences(
+      [
+        tensor([[1, 2]]),
+        tensor([
+          [3, 4],
+          [5, 6],
+        ]),
+      ],
+      { padding: 'post' },
+    );
     expect(padded.shape).toEqual([2, 2, 2]);
     expect(padded.dtype).toBe('float32');
     expect([...padded.data]).toEqual([1, 2, 0, 0, 3, 4, 5, 6]);
