@@ -8,6 +8,8 @@ export * from './callbacks/terminate-on-nan.js';
 export * from './checkpoint/index.js';
 export * from './data/index.js';
 export * from './history/index.js';
+export type { ApplyOptions, JointLoss, JointStep, JointStepContext, Models } from './joint/joint-step.js';
+export * from './joint/joint-trainer.js';
 export {
   binaryCrossentropy,
   binaryFocalCrossentropy,

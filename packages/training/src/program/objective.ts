@@ -181,9 +181,11 @@ interface MeanRequest {
   readonly mask: Value | undefined;
 }
 
-// Σ w·loss / count, as Keras's `sum_over_batch_size`: weights scale losses, they do not change what is divided by. What a mask
-// or an ignored class leaves out is not counted either.
-function meanLoss({ arithmetic: a, loss, target, values, sampleWeights, mask }: MeanRequest): Value {
+/**
+ * Σ w·loss / count, as Keras's `sum_over_batch_size`: weights scale losses, they do not change what is divided by. What a mask
+ * or an ignored class leaves out is not counted either.
+ */
+export function meanLoss({ arithmetic: a, loss, target, values, sampleWeights, mask }: MeanRequest): Value {
   const shape = extents(values.shape);
   const batch = extents(target.shape)[0] ?? 1;
   if (shape[0] !== batch) {

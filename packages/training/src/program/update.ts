@@ -30,6 +30,8 @@ interface UpdateRequest {
   readonly weights: readonly TrainedWeight[];
   /** What extensions make of an updated weight. */
   readonly finish: (parameter: Parameter, value: Value) => Value;
+  /** Put before the names of the optimizer's slots, where several optimizers share their state. Default nothing. */
+  readonly prefix?: string;
 }
 
 /** Decay of the moving average of weights; undefined when none is kept. */
@@ -66,7 +68,7 @@ function accumulate({ stateful, optimizer, role, weights }: UpdateRequest): read
   return role === 'update' ? sums.map((sum) => a.multiply(sum, 1 / steps)) : undefined;
 }
 
-function prepare({ stateful, optimizer, step, learningRate }: UpdateRequest): PreparedStep {
+function prepare({ stateful, optimizer, step, learningRate, prefix = '' }: UpdateRequest): PreparedStep {
   const a = stateful.arithmetic;
   const steps = optimizer.options.gradientAccumulationSteps ?? 1;
   const batches = a.cast(step, 'float64');
@@ -75,11 +77,15 @@ function prepare({ stateful, optimizer, step, learningRate }: UpdateRequest): Pr
   const scalars = Object.fromEntries(
     names.map((name) => [
       name,
-      stateful.slot(optimizerScalar(name), tensor(optimizer.scalars?.[name] ?? 0, { dtype: 'float64', shape: [] })),
+      stateful.slot(
+        prefix + optimizerScalar(name),
+        tensor(optimizer.scalars?.[name] ?? 0, { dtype: 'float64', shape: [] }),
+      ),
     ]),
   );
   const prepared = optimizer.prepare({ arithmetic: a, step: a.add(updates, 1), learningRate, scalars });
-  for (const [name, next] of Object.entries(prepared.scalars ?? {})) stateful.next(optimizerScalar(name), next);
+  for (const [name, next] of Object.entries(prepared.scalars ?? {}))
+    stateful.next(prefix + optimizerScalar(name), next);
   const { weightDecay = 0 } = optimizer.options;
   if (weightDecay === 0) return prepared;
   // Weights shrink by 1 − η·λ before the step.
@@ -103,7 +109,7 @@ function sharedByDtype(
 }
 
 function updateWeight(
-  { stateful, optimizer, finish }: UpdateRequest,
+  { stateful, optimizer, finish, prefix = '' }: UpdateRequest,
   { parameter, value, gradient, initial }: TrainedWeight,
   shared: { readonly [name: string]: Value },
 ): void {
@@ -112,14 +118,17 @@ function updateWeight(
   const slots = Object.fromEntries(
     optimizer.slots.map((slot) => [
       slot.name,
-      stateful.slot(optimizerSlot(slot.name, name), fullTensor(initial.dtype, initial.shape, slot.initial ?? 0)),
+      stateful.slot(
+        prefix + optimizerSlot(slot.name, name),
+        fullTensor(initial.dtype, initial.shape, slot.initial ?? 0),
+      ),
     ]),
   );
   const kept = shared[keptShare];
   const decays = kept !== undefined && optimizer.options.excludeFromWeightDecay?.(name) !== true;
   const weight = decays ? a.multiply(value, kept) : value;
   const update = optimizer.update({ arithmetic: a, weight, gradient, slots, shared });
-  for (const [slot, next] of Object.entries(update.slots)) stateful.next(optimizerSlot(slot, name), next);
+  for (const [slot, next] of Object.entries(update.slots)) stateful.next(prefix + optimizerSlot(slot, name), next);
   const constrained =
     parameter.constraint === undefined ? update.weight : constrain(a, update.weight, parameter.constraint);
   const next = finish(parameter, constrained);
