@@ -19,10 +19,15 @@ export function formatTable(rows: readonly Line[]): string {
     row.maxMilliseconds.toFixed(2),
     `${row.ratio.toFixed(2)}×`,
   ]);
-  const table = [['mode', 'network', 'peer', 'median ms', 'p10 ms', 'max ms', 'over Modelwright'], ...cells];
-  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  return formatColumns([['mode', 'network', 'peer', 'median ms', 'p10 ms', 'max ms', 'over Modelwright'], ...cells]);
+}
+
+/** Rows of cells as a Markdown table; the first is the heading. */
+export function formatColumns(table: readonly (readonly string[])[]): string {
+  const [heading = [], ...rows] = table;
+  const widths = heading.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
-  return [line(table[0] ?? []), rule, ...cells.map(line)].join('\n');
+  return [line(heading), rule, ...rows.map(line)].join('\n');
 }

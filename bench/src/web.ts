@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { type Measurement, type Mode, quantile } from './measurement.js';
 import { networks } from './networks.js';
 import { installTfjs, type Peer, runPeer, script } from './peers.js';
+import { formatColumns } from './table.js';
 
 const { values } = parseArgs({
   options: {
@@ -176,10 +177,5 @@ function formatRows(all: readonly Row[]): string {
     row.least === undefined ? '' : `≥ ${row.least.toFixed(2)}×${isMissed(row) ? ' MISSED' : ''}`,
   ]);
   const heading = ['mode', 'network', 'peer', 'median ms', 'CPU ms', 'times as fast', 'by CPU time', 'promised'];
-  const table = [heading, ...lines];
-  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
-  const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
-  return [line(table[0] ?? []), rule, ...lines.map(line)].join('\n');
+  return formatColumns([heading, ...lines]);
 }
