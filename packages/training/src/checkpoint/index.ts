@@ -1,1 +1,1 @@
-export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from './safetensors.js';
+export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from '@modelwright/core';

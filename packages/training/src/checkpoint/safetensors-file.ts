@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { TensorMap } from '@modelwright/core';
+import { decodeSafetensors, encodeSafetensors, type SafetensorsContent, type TensorMap } from '@modelwright/core';
 import { unreadable, writeFileAtomically } from './atomic-file.js';
-import { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from './safetensors.js';
 
 /**
  * Writes tensors as a `.safetensors` file, atomically.

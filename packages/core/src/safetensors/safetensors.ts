@@ -1,13 +1,7 @@
-import {
-  type DType,
-  dtypeFacts,
-  elementCountOf,
-  ModelwrightError,
-  type NumericDType,
-  Tensor,
-  type TensorMap,
-  viewData,
-} from '@modelwright/core';
+import { ModelwrightError } from '../errors.js';
+import { type DType, dtypeFacts, type NumericDType, viewData } from '../tensor/dtype.js';
+import { elementCountOf, Tensor, type TensorMap } from '../tensor/tensor.js';
+import { decodeUtf8, encodeUtf8 } from './utf8.js';
 
 /** Tensors by name, and notes about them. */
 export interface SafetensorsContent {
@@ -70,7 +64,7 @@ export function encodeSafetensors(tensors: TensorMap, metadata: { readonly [key:
     header.set(name, entry);
     offset += bytes.length;
   }
-  const json = padTo8(new TextEncoder().encode(stringify(header)));
+  const json = padTo8(encodeUtf8(stringify(header)));
   const file = new Uint8Array(8 + json.length + offset);
   new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true);
   file.set(json, 8);
@@ -161,10 +155,9 @@ function readHeader(file: Uint8Array, fail: Fail): { header: Map<string, unknown
 }
 
 function parseHeader(bytes: Uint8Array, fail: Fail): Map<string, unknown> {
-  let text = '';
+  const text = decodeUtf8(bytes) ?? fail('its header is not JSON in UTF-8');
   let parsed: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     parsed = JSON.parse(text);
   } catch (cause) {
     fail(`its header is not JSON in UTF-8 (${cause instanceof Error ? cause.message : String(cause)})`);
