@@ -8,10 +8,10 @@ test('what grows in every window counts in full, noise or not', () => {
   expect(growthOf(Array.from({ length: 21 }, (_, index) => 100 + 5 * index + noise(index)))).toBeGreaterThan(90);
 });
 
-test('noise, a jump and a disturbed window do not count', () => {
+test('noise and a disturbed window do not count, a single jump for less than half', () => {
   const flat = Array.from({ length: 21 }, (_, index) => noise(index));
   expect(Math.abs(growthOf(flat))).toBeLessThan(4);
-  expect(growthOf(flat.map((value, index) => (index < 4 ? value : value + 40)))).toBeLessThan(8);
+  expect(growthOf(flat.map((value, index) => (index < 4 ? value : value + 40)))).toBeLessThan(20);
   expect(growthOf(flat.map((value, index) => (index === 9 ? 1000 : value)))).toBeLessThan(4);
 });
 

@@ -8,7 +8,8 @@ export interface WasmBackendOptions extends Pick<TfjsBackendOptions, 'onNode' | 
   readonly device?: string;
   /**
    * Where the `.wasm` files of `@tensorflow/tfjs-backend-wasm` lie: a folder or URL that ends in `/`, or the place of each file by
-   * its name. In Node they are found in the package; in a page they must be served, as `/` or `/assets/`.
+   * its name; files that are never needed, as the threaded one without threads, may be left out. In Node they are found in the
+   * package; in a page they must be served, as `/` or `/assets/`.
    */
   readonly wasmPath?: string | { readonly [file: string]: string };
   /** Threads wanted; they need a cross-origin isolated page. Default: what tfjs chooses, 1 in Node. */
@@ -23,6 +24,8 @@ export interface WasmBackend extends TfjsBackend {
 
 type Core = typeof import('@tensorflow/tfjs-core');
 type Kernels = typeof import('@tensorflow/tfjs-backend-wasm');
+
+type Places = Exclude<Parameters<Kernels['setWasmPaths']>[0], string>;
 
 // tfjs starts its one wasm instance once; two callers must not race for it.
 const opening = new RunQueue();
@@ -88,10 +91,11 @@ async function importPeers(): Promise<{ readonly core: Core; readonly kernels: K
 /** Starts tfjs's wasm instance unless it runs already. */
 async function openInstance(core: Core, kernels: Kernels, { wasmPath, threads }: WasmBackendOptions): Promise<void> {
   if (core.engine().registry['wasm'] !== undefined) return;
-  if (wasmPath !== undefined) kernels.setWasmPaths(wasmPath as string);
   // A count of 1 alone would still load the threaded binary.
   if (threads === 1) core.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   else if (threads !== undefined) kernels.setThreadsCount(threads);
+  if (typeof wasmPath === 'string') kernels.setWasmPaths(wasmPath);
+  else if (wasmPath !== undefined) kernels.setWasmPaths(await completePlaces(core, wasmPath));
   const active = core.getBackend();
   const started = await withoutProcessListeners(() => core.setBackend('wasm').catch(() => false));
   if (active && active !== 'wasm') await core.setBackend(active);
@@ -100,4 +104,23 @@ async function openInstance(core: Core, kernels: Kernels, { wasmPath, threads }:
     given: wasmPath,
     hint: 'serve the .wasm files of @tensorflow/tfjs-backend-wasm and give their folder as wasmPath',
   });
+}
+
+const plainBinary = 'tfjs-backend-wasm.wasm';
+const simdBinary = 'tfjs-backend-wasm-simd.wasm';
+const threadedBinary = 'tfjs-backend-wasm-threaded-simd.wasm';
+
+/** tfjs asks for the place of every binary, though it loads only one. */
+async function completePlaces(core: Core, places: { readonly [file: string]: string }): Promise<Places> {
+  const [hasSimd, hasThreads] = await Promise.all(
+    ['WASM_HAS_SIMD_SUPPORT', 'WASM_HAS_MULTITHREAD_SUPPORT'].map((flag) => core.env().getAsync(flag)),
+  );
+  const needed = !hasSimd ? plainBinary : hasThreads ? threadedBinary : simdBinary;
+  if (places[needed] === undefined)
+    throw new ModelwrightError('invalid-argument', `wasmPath names no place of '${needed}', which is needed here`, {
+      given: Object.keys(places),
+      allowed: [plainBinary, simdBinary, threadedBinary],
+      ...(hasThreads ? { hint: 'threads: 1 needs the binary without threads only' } : {}),
+    });
+  return { [plainBinary]: '', [simdBinary]: '', [threadedBinary]: '', ...places };
 }
