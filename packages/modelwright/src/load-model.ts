@@ -1,12 +1,4 @@
-import {
-  type Backend,
-  cancelTransposes,
-  createPredictor,
-  Model,
-  type Parameter,
-  type Predictor,
-  type Value,
-} from '@modelwright/core';
+import { type Backend, createPredictor, type Model, type Predictor } from '@modelwright/core';
 import { readOnnxFile, type WriteFileOptions, writeOnnxFile } from '@modelwright/onnx/file';
 import type { BackendConfiguration } from './backend/backend-configuration.js';
 import { loadBackend } from './backend/load-backend.js';
@@ -42,8 +34,7 @@ export async function loadModel(file: string, options: LoadModelOptions = {}): P
 /**
  * Writes a model as an ONNX file; weights above 2 GB go into a file beside it. Both appear whole or not at all.
  *
- * Layout changes between channels-last layers that undo each other are left out of the file; {@link writeOnnxFile} keeps
- * the graph as it is.
+ * Layout changes between channels-last layers that undo each other are left out of the file.
  *
  * @returns the paths that were written; the model's own first.
  * @throws {@link ModelwrightError} `file-unwritable`, `unsupported-version`, `unsupported-op`.
@@ -55,21 +46,7 @@ export async function saveModel(
   file: string,
   options: WriteFileOptions = {},
 ): Promise<readonly string[]> {
-  return writeOnnxFile(withoutDetours(model), file, options);
-}
-
-/** The same model without transposes that cancel; weights keep their names, so parameters are found again by them. */
-function withoutDetours(model: Model): Model {
-  const graph = cancelTransposes.run(model.graph);
-  const byName = new Map([...graph.constants.keys()].map((value) => [value.name, value]));
-  const parameters = model.parameters.map((parameter) => ({ ...parameter, value: byName.get(parameter.value.name) }));
-  const { name, layers, metadata } = model;
-  if (!parameters.every(isFound)) return model;
-  return new Model({ name, layers, metadata, graph, parameters });
-}
-
-function isFound(parameter: { readonly value: Value | undefined }): parameter is Parameter {
-  return parameter.value !== undefined;
+  return writeOnnxFile(model, file, options);
 }
 
 function isBackend(given: LoadModelOptions['backend']): given is Backend {

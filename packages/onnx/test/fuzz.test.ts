@@ -4,6 +4,7 @@ import { readOnnx, writeOnnx } from '../src/index.js';
 import { externalDataOf, fixtureNames, loadFixture } from './fixtures.js';
 import { Dice, mutate } from './mutate.js';
 import { nodeTests } from './node-tests.js';
+import { networks } from './own-ops.cases.js';
 
 // The full run of 20,000 files is `node packages/onnx/scripts/fuzz.mjs`.
 const fileCount = Number(process.env['MODELWRIGHT_FUZZ_FILES'] ?? 1500);
@@ -17,7 +18,11 @@ interface Outcome {
   readonly milliseconds: number;
 }
 
-const seeds = [...fixtureNames.map((name) => loadFixture(name).bytes), ...nodeTests.map(({ model }) => model)];
+const seeds = [
+  ...fixtureNames.map((name) => loadFixture(name).bytes),
+  ...nodeTests.map(({ model }) => model),
+  ...Object.values(networks).map(({ graph }) => writeOnnx(graph, { opset: 17 }).bytes),
+];
 const externalData = externalDataOf('external');
 
 /** Reads one damaged file, and writes it again if it was read; gives the code of the refusal. */

@@ -9,16 +9,35 @@ export const opsetsKey = 'modelwright.opsets';
 /** A parameter by the name of its initializer. */
 export type ParameterRecord = Omit<Parameter, 'value'> & { readonly initializer: string };
 
+/** Something a model says of one of its values, by the value's name in the file. */
+export interface ValueRecord {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A state by the names of its initializer and of its next value. */
+export interface StateRecord {
+  readonly name: string;
+  readonly initializer: string;
+  readonly next: string;
+}
+
 /** What `metadata_props` hold of a model beside the user's own entries. */
 export interface TrainingMetadata {
   readonly name: string;
   readonly parameters: readonly ParameterRecord[];
   readonly layers: readonly LayerInfo[];
+  readonly states: readonly StateRecord[];
+  /** Masks by output. */
+  readonly outputMasks: readonly ValueRecord[];
+  readonly losses: readonly ValueRecord[];
 }
 
 /** The JSON text of {@link modelKey}. */
 export function encodeTrainingMetadata(metadata: TrainingMetadata): string {
-  return JSON.stringify({ version: 1, ...metadata });
+  const { name, parameters, layers, ...others } = metadata;
+  const rest = Object.entries(others).filter(([, records]) => records.length > 0);
+  return JSON.stringify({ version: 1, name, parameters, layers, ...Object.fromEntries(rest) });
 }
 
 /**
@@ -42,6 +61,9 @@ export function decodeTrainingMetadata(text: string): TrainingMetadata {
     name: stringOf(root['name'], 'name'),
     parameters: listOf(root['parameters'], 'parameters').map(parameterOf),
     layers: listOf(root['layers'], 'layers').map(layerOf),
+    states: listOf(root['states'] ?? [], 'states').map(stateOf),
+    outputMasks: listOf(root['outputMasks'] ?? [], 'masks').map(valueRecordOf),
+    losses: listOf(root['losses'] ?? [], 'losses').map(valueRecordOf),
   };
 }
 
@@ -126,6 +148,20 @@ function constraintOf(value: unknown): Constraint {
     default:
       throw damaged(`there is no constraint '${kind}'`);
   }
+}
+
+function stateOf(value: unknown): StateRecord {
+  const { name, initializer, next } = fieldsOf(value, 'a state');
+  return {
+    name: stringOf(name, "a state's name"),
+    initializer: stringOf(initializer, "a state's initializer"),
+    next: stringOf(next, "a state's next value"),
+  };
+}
+
+function valueRecordOf(value: unknown): ValueRecord {
+  const fields = fieldsOf(value, 'a value');
+  return { name: stringOf(fields['name'], "a value's name"), value: stringOf(fields['value'], 'a value') };
 }
 
 function layerOf(value: unknown): LayerInfo {

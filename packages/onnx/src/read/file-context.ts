@@ -57,10 +57,7 @@ export function invalidModel(message: string, details: ErrorDetails = {}): Model
   return new ModelwrightError('invalid-model', message, details);
 }
 
-/**
- * Runs `work`; errors gain `where` in front of their message, and whatever is not an error of ours becomes
- * `invalid-model`, so that nothing a file does escapes untyped.
- */
+/** Runs `work`; what it throws of ours gains `where` in front of its message. */
 export function located<T>(where: string, details: ErrorDetails, work: () => T): T {
   try {
     return work();
@@ -69,13 +66,11 @@ export function located<T>(where: string, details: ErrorDetails, work: () => T):
   }
 }
 
-/** The error with `where` in front of its message, typed in any case. */
-export function locate(error: unknown, where: string, details: ErrorDetails): ModelwrightError {
-  if (isModelwrightError(error)) {
-    // It names the node already.
-    const isNamed = details.layer !== undefined && error.details.layer === details.layer;
-    if (isNamed || error.message.startsWith(where)) return error;
-    return new ModelwrightError(error.code, `${where}: ${error.message}`, { ...details, ...error.details });
-  }
-  return new ModelwrightError('invalid-model', `${where}: ${(error as Error)?.message}`, { ...details, cause: error });
+/** The error with `where` in front of its message. Errors that are not ours are faults of the reader, not of the file: they stay as they are. */
+export function locate(error: unknown, where: string, details: ErrorDetails): unknown {
+  if (!isModelwrightError(error)) return error;
+  // It names the node already.
+  const isNamed = details.layer !== undefined && error.details.layer === details.layer;
+  if (isNamed || error.message.startsWith(where)) return error;
+  return new ModelwrightError(error.code, `${where}: ${error.message}`, { ...details, ...error.details });
 }

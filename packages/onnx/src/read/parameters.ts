@@ -1,20 +1,42 @@
-import { type Graph, isFloat, ModelwrightError, type Node, type Parameter, type Value } from '@modelwright/core';
-import type { ParameterRecord } from '../metadata/training-metadata.js';
+import {
+  type Graph,
+  isFloat,
+  type ModelParts,
+  ModelwrightError,
+  type Node,
+  type Parameter,
+  type Value,
+} from '@modelwright/core';
+import type { TrainingMetadata } from '../metadata/training-metadata.js';
 
-/** The parameters that a file written by Modelwright names. */
-export function recordedParameters(graph: Graph, records: readonly ParameterRecord[]): readonly Parameter[] {
-  const byName = new Map([...graph.constants.keys()].map((value) => [value.name, value]));
-  return records.map(({ initializer, ...parameter }): Parameter => {
-    const value = byName.get(initializer);
-    if (value !== undefined) return { ...parameter, value };
-    throw new ModelwrightError(
-      'invalid-model',
-      `parameter '${parameter.name}' names the initializer '${initializer}', which the file lacks`,
-      {
-        given: initializer,
-      },
-    );
-  });
+/** What a file written by Modelwright says of its values, as a model takes it. */
+export function recordedParts(
+  graph: Graph,
+  metadata: TrainingMetadata,
+  find: (name: string) => Value | undefined,
+): Pick<ModelParts, 'parameters' | 'states' | 'outputMasks' | 'losses'> {
+  const named = (what: string, name: string): Value => find(name) ?? lacking(what, name);
+  const constantOf = (what: string, name: string): Value => {
+    const value = find(name);
+    return value !== undefined && graph.constants.has(value) ? value : lacking(what, name);
+  };
+  return {
+    parameters: metadata.parameters.map(({ initializer, ...parameter }) => ({
+      ...parameter,
+      value: constantOf(`parameter '${parameter.name}'`, initializer),
+    })),
+    states: metadata.states.map(({ name, initializer, next }) => ({
+      name,
+      value: constantOf(`state '${name}'`, initializer),
+      next: named(`state '${name}'`, next),
+    })),
+    outputMasks: new Map(metadata.outputMasks.map(({ name, value }) => [name, named(`the mask of '${name}'`, value)])),
+    losses: metadata.losses.map(({ name, value }) => ({ name, value: named(`loss '${name}'`, value) })),
+  };
+}
+
+function lacking(what: string, name: string): never {
+  throw new ModelwrightError('invalid-model', `${what} names '${name}', which the file lacks`, { given: name });
 }
 
 /** Inputs that steer an op; the constants behind them are no weights. All inputs from the given one on. */

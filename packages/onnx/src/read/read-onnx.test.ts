@@ -235,3 +235,16 @@ describe('metadata', () => {
     expect(readOnnx(bytes).metadata).toEqual({ author: 'me', __proto__2: 'x' });
   });
 });
+
+describe("faults that are not the file's", () => {
+  it('stay what they are', () => {
+    const fault = new TypeError('a bug');
+    const bytes = modelBytes({ input: [x], node: [node('Relu', ['x'], ['y'])], output: [info('y', [2])] });
+    expect(readOnnx(bytes).graph.nodes).toHaveLength(1);
+    expect(() => readOnnx(bytes, { inputShapes: new Proxy({}, { get: () => raise(fault) }) })).toThrow(fault);
+  });
+});
+
+function raise(error: Error): never {
+  throw error;
+}

@@ -8,7 +8,7 @@ import { Budget, type FileContext, invalidModel, located } from './file-context.
 import { GraphImporter } from './import-graph.js';
 import { functionKey, opsetsOf } from './inline-function.js';
 import { rootScope } from './name-scope.js';
-import { guessedParameters, recordedParameters } from './parameters.js';
+import { guessedParameters, recordedParts } from './parameters.js';
 import { canonicalDomain } from './source-nodes.js';
 
 /** Versions of ONNX that can be read. */
@@ -67,8 +67,9 @@ export function modelOf(
     proto.metadataProps.map(({ key, value }) => [key, value]),
   );
   if (recorded !== undefined) {
-    const { name, layers, parameters } = decodeTrainingMetadata(recorded);
-    return new Model({ name, graph, layers, metadata, parameters: recordedParameters(graph, parameters) });
+    const training = decodeTrainingMetadata(recorded);
+    const parts = recordedParts(graph, training, (name) => importer.values.find(name));
+    return new Model({ name: training.name, graph, layers: training.layers, metadata, ...parts });
   }
   if (graph.nodes.some(isForeign)) metadata[opsetsKey] ??= JSON.stringify(Object.fromEntries(opsets));
   return new Model({ name: graph.name, graph, metadata, parameters: guessedParameters(graph) });

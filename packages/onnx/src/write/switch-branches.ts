@@ -11,20 +11,22 @@ export interface SwitchedGraph {
 /**
  * Writes each `TrainingSwitch` as an `If` over a constant `false`: what only training computes stands in a branch that no runtime takes, and
  * the other branch hands through what the model infers.
+ *
+ * @param alsoRead - Values beside the graph's outputs that must stay in it.
  */
-export function switchBranches(graph: Graph): SwitchedGraph {
+export function switchBranches(graph: Graph, alsoRead: readonly Value[] = []): SwitchedGraph {
   const condition: Value = { name: trainingCondition, dtype: 'bool', shape: [] };
-  const branched = branchesOf(graph, condition);
+  const branched = branchesOf(graph, condition, alsoRead);
   if (branched === graph) return { graph, condition: undefined };
   const constants = new Map([...branched.constants, [condition, tensor(false, { dtype: 'bool' })] as const]);
   return { graph: { ...branched, constants }, condition };
 }
 
-function branchesOf(graph: Graph, condition: Value): Graph {
+function branchesOf(graph: Graph, condition: Value, alsoRead: readonly Value[] = []): Graph {
   const nodes = graph.nodes.map((node) => withBranches(node, condition));
   if (!nodes.some(isSwitch))
     return nodes.some((node, index) => node !== graph.nodes[index]) ? { ...graph, nodes } : graph;
-  const owners = ownersOf({ ...graph, nodes });
+  const owners = ownersOf({ ...graph, nodes }, alsoRead);
   return { ...graph, nodes: written(undefined) };
 
   /** The nodes that stand in the branch of `owner`, or in no branch. */
@@ -55,14 +57,14 @@ function withBranches(node: Node, condition: Value): Node {
 }
 
 /** The switch that alone needs a node, for training; undefined where the node is needed otherwise. */
-function ownersOf(graph: Graph): ReadonlyMap<Node, Node | undefined> {
+function ownersOf(graph: Graph, alsoRead: readonly Value[]): ReadonlyMap<Node, Node | undefined> {
   const readers = new Map<Value, Set<Node | undefined>>();
   const note = (value: Value, owner: Node | undefined): void => {
     const known = readers.get(value);
     if (known === undefined) readers.set(value, new Set([owner]));
     else known.add(owner);
   };
-  for (const { value } of graph.outputs) note(value, undefined);
+  for (const value of [...graph.outputs.map((output) => output.value), ...alsoRead]) note(value, undefined);
   const owners = new Map<Node, Node | undefined>();
   for (const node of [...graph.nodes].reverse()) {
     const found = new Set(node.outputs.flatMap((output) => [...(readers.get(output) ?? [])]));

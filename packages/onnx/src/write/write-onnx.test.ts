@@ -1,4 +1,13 @@
-import { evaluateGraph, GraphBuilder, Model, print, type Tensor, tensor, toNumbers } from '@modelwright/core';
+import {
+  evaluateGraph,
+  type Graph,
+  GraphBuilder,
+  Model,
+  print,
+  type Tensor,
+  tensor,
+  toNumbers,
+} from '@modelwright/core';
 import { describe, expect, it } from 'vitest';
 import { readOnnx } from '../read/read-onnx.js';
 import { readOnnxHeader } from '../read/read-onnx-header.js';
@@ -124,5 +133,76 @@ describe('writeOnnx', () => {
     expect(() => writeOnnx(builder.build(), { opset: 17 })).toThrow(
       expect.objectContaining({ code: 'unsupported-version', details: expect.objectContaining({ layer: 'mean' }) }),
     );
+  });
+});
+
+/** A layout change and back, a state, a mask and a loss that no output depends on. */
+function rememberingModel(): Model {
+  const builder = new GraphBuilder('network');
+  const x = builder.input('x', 'float32', ['batch', 3, 2]);
+  const last = builder.constant(tensor([[1, 2, 3]]), { name: 'cell.state' });
+  const there = builder.op('Transpose', [x], { perm: [0, 2, 1] });
+  const doubled = builder.op('Mul', [x, builder.constant(tensor([[2], [3], [4]]), { name: 'scale' })]);
+  const back = builder.op('Transpose', [builder.op('Relu', [there])], { perm: [0, 2, 1] });
+  const sum = builder.op('ReduceSum', [doubled, builder.integers([0, 2])], { keepdims: 0 });
+  const next = builder.op('Add', [last, sum]);
+  const mask = builder.op('Greater', [
+    builder.op('ReduceMax', [x, builder.integers([2])], { keepdims: 0 }),
+    builder.scalar(0, 'float32'),
+  ]);
+  const loss = builder.op('ReduceMean', [builder.op('Mul', [doubled, doubled])], { keepdims: 0 });
+  builder.output('y', back);
+  return new Model({
+    name: 'remembering',
+    graph: builder.build(),
+    parameters: [],
+    states: [{ name: 'cell.state', value: last, next }],
+    outputMasks: new Map([['y', mask]]),
+    losses: [{ name: 'cell.energy', value: loss }],
+  });
+}
+
+/** What the model's own values are for an input. */
+function ownValues({ graph, states, outputMasks, losses }: Model): readonly (readonly number[])[] {
+  const values = [...states.map(({ next }) => next), ...outputMasks.values(), ...losses.map(({ value }) => value)];
+  const outputs = [...graph.outputs, ...values.map((value, index) => ({ name: `own ${index}`, value }))];
+  const x = tensor([
+    [
+      [1, -2],
+      [3, -4],
+      [-5, -6],
+    ],
+  ]);
+  return Object.values(evaluateGraph({ ...graph, outputs }, { x })).map(numbers);
+}
+
+describe('what a model says of its values', () => {
+  it('comes back: states, masks and losses', () => {
+    const model = rememberingModel();
+    const again = readOnnx(writeOnnx(model).bytes);
+    expect(again.states.map(({ name }) => name)).toEqual(['cell.state']);
+    expect([...again.outputMasks.keys()]).toEqual(['y']);
+    expect(again.losses.map(({ name }) => name)).toEqual(['cell.energy']);
+    expect(ownValues(again)).toEqual(ownValues(model));
+    expect(numbers(again.graph.constants.get(again.states[0]?.value as never))).toEqual([1, 2, 3]);
+  });
+
+  it('does not keep layout changes that undo each other; a bare graph is written as it stands', () => {
+    const { graph } = rememberingModel();
+    const transposes = (each: Model | Graph): number =>
+      readOnnx(writeOnnx(each).bytes).graph.nodes.filter(({ op }) => op === 'Transpose').length;
+    expect(transposes(graph)).toBe(2);
+    expect(transposes(rememberingModel())).toBe(0);
+  });
+
+  it('is refused where it names what the file lacks', () => {
+    const model = rememberingModel();
+    const missing = JSON.stringify({
+      version: 1,
+      ...{ name: 'm', parameters: [], layers: [] },
+      losses: [{ name: 'cell.energy', value: 'nowhere' }],
+    });
+    const { bytes } = writeOnnx(model.graph, { metadata: { 'modelwright.model': missing } });
+    expect(() => readOnnx(bytes)).toThrow(/loss 'cell\.energy' names 'nowhere'/);
   });
 });

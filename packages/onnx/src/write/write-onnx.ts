@@ -2,13 +2,14 @@ import { create } from '@bufbuild/protobuf';
 import { type Graph, isForeign, Model, ModelwrightError, type Value } from '@modelwright/core';
 import { type FunctionProto, type ModelProto, ModelProtoSchema } from '../generated/onnx.generated.js';
 import { opVersions } from '../generated/op-versions.generated.js';
-import { encodeTrainingMetadata, modelKey, opsetsKey } from '../metadata/training-metadata.js';
+import { encodeTrainingMetadata, modelKey, opsetsKey, type TrainingMetadata } from '../metadata/training-metadata.js';
 import { allNodes } from '../read/foreign-nodes.js';
-import { type EncodedGraph, encodeGraph } from './encode-graph.js';
+import { encodeGraph } from './encode-graph.js';
 import { type EncodedModel, encodeModel, joinParts } from './encode-model.js';
 import { rawByteCount } from './encode-tensor.js';
 import { FunctionTable } from './function-table.js';
 import { lowerGraph } from './lower-graph.js';
+import { type ModelSource, sourceOf, valuesNamedBy } from './model-source.js';
 import { switchBranches } from './switch-branches.js';
 import { irVersionOf, type WriteOptions, writableOpsets } from './write-options.js';
 
@@ -24,7 +25,7 @@ export interface OnnxFiles {
  * Writes a model, or a bare graph, as an ONNX file: opset 21 and IR version 10 unless asked otherwise. Weights bear the
  * names of the model's parameters. Ops that the opset lacks, Modelwright's own among them, are replaced by simpler ones; those whose
  * identity matters to training or decoding stand as calls of functions with such bodies, and what only training computes in branches that
- * no runtime takes.
+ * no runtime takes. Of a model, layout changes that undo each other are left out; a bare graph is written as it stands.
  *
  * `readOnnx` of the result gives the same model back, parameters, layers and metadata included.
  *
@@ -42,20 +43,24 @@ export function writeOnnx(model: Model | Graph, options: WriteOptions = {}): Onn
 }
 
 /** As {@link writeOnnx}, in pieces that share the weights' memory. */
-export function encodeOnnx(source: Model | Graph, options: WriteOptions = {}): EncodedModel {
-  const graph = source instanceof Model ? source.graph : source;
-  const passedOn = sourceOpsets(source, graph);
+export function encodeOnnx(given: Model | Graph, options: WriteOptions = {}): EncodedModel {
+  const source = sourceOf(given);
+  const passedOn = sourceOpsets(source);
   const opset = chosenOpset(options, passedOn.get(''));
   const keepsOps = options.trainingMetadata ?? true;
-  const lowered = lowerGraph(graph, { opset, keepsOps });
-  const { graph: written, condition } = switchBranches(lowered.graph);
-  const wanted = new Map(weightNames(source, lowered.follow));
-  if (condition !== undefined) wanted.set(condition, condition.name);
+  const lowered = lowerGraph(source.graph, { opset, keepsOps });
+  const written = (value: Value): Value => lowered.follow(source.valueOf(value)) ?? value;
+  const named = source.model === undefined ? [] : valuesNamedBy(source.model).map(written);
+  const { graph, condition } = switchBranches(lowered.graph, named);
   const functions = new FunctionTable(opset);
   const encoding = { opset, valueInfo: options.valueInfo ?? true, ...(keepsOps ? { functions } : {}) };
-  const encoded = encodeGraph(written, encoding, wanted);
-  const metadata = { ...metadataOf(source, encoded, lowered.follow, options), ...options.metadata };
-  const header = { opset, passedOn, graph: written, metadata, functions: functions.functions };
+  const wanted = new Map(source.model?.parameters.map(({ name, value }) => [written(value), name]));
+  if (condition !== undefined) wanted.set(condition, condition.name);
+  const encoded = encodeGraph(graph, encoding, wanted);
+  const recorded =
+    source.model === undefined ? {} : metadataOf(source.model, (value) => encoded.names.of(written(value)), options);
+  const metadata = { ...recorded, ...options.metadata };
+  const header = { opset, passedOn, graph, metadata, functions: functions.functions };
   return encodeModel(headerOf(header, options), encoded, options.externalData);
 }
 
@@ -84,9 +89,9 @@ function chosenOpset(options: WriteOptions, passedOn: number | undefined): numbe
 }
 
 /** Versions of the operator sets that foreign nodes need; for ONNX's own, the newest form that one of them has. */
-function sourceOpsets(source: Model | Graph, graph: Graph): ReadonlyMap<string, number> {
+function sourceOpsets({ graph, model }: ModelSource): ReadonlyMap<string, number> {
   const opsets = new Map<string, number>();
-  const recorded = source instanceof Model ? parseOpsets(source.metadata[opsetsKey]) : {};
+  const recorded = parseOpsets(model?.metadata[opsetsKey]);
   for (const node of allNodes(graph)) {
     if (!isForeign(node)) continue;
     if (node.domain !== '') opsets.set(node.domain, recorded[node.domain] ?? 1);
@@ -113,30 +118,26 @@ function parseOpsets(text: string | undefined): { readonly [domain: string]: num
   }
 }
 
-function weightNames(source: Model | Graph, follow: (value: Value) => Value | undefined): ReadonlyMap<Value, string> {
-  const names = new Map<Value, string>();
-  if (!(source instanceof Model)) return names;
-  for (const { name, value } of source.parameters) {
-    const written = follow(value);
-    if (written !== undefined) names.set(written, name);
-  }
-  return names;
-}
-
 function metadataOf(
-  source: Model | Graph,
-  { names }: EncodedGraph,
-  follow: (value: Value) => Value | undefined,
+  model: Model,
+  nameOf: (value: Value) => string,
   options: WriteOptions,
 ): { readonly [key: string]: string } {
-  if (!(source instanceof Model)) return {};
-  if (options.trainingMetadata === false) return source.metadata;
-  const parameters = source.parameters.map(({ value, ...parameter }) => ({
-    ...parameter,
-    initializer: names.of(follow(value) ?? value),
-  }));
-  const { name, layers } = source;
-  return { ...source.metadata, [modelKey]: encodeTrainingMetadata({ name, parameters, layers }) };
+  if (options.trainingMetadata === false) return model.metadata;
+  const { name, layers } = model;
+  const training: TrainingMetadata = {
+    name,
+    layers,
+    parameters: model.parameters.map(({ value, ...parameter }) => ({ ...parameter, initializer: nameOf(value) })),
+    states: model.states.map((state) => ({
+      name: state.name,
+      initializer: nameOf(state.value),
+      next: nameOf(state.next),
+    })),
+    outputMasks: [...model.outputMasks].map(([output, value]) => ({ name: output, value: nameOf(value) })),
+    losses: model.losses.map((loss) => ({ name: loss.name, value: nameOf(loss.value) })),
+  };
+  return { ...model.metadata, [modelKey]: encodeTrainingMetadata(training) };
 }
 
 interface Header {
