@@ -73,6 +73,7 @@ export type {
   SingleCell,
   StackedCells,
 } from './layers/recurrent/cell.js';
+export { type ConvLstmOptions, convLstm1d, convLstm2d, convLstm3d } from './layers/recurrent/conv-lstm.js';
 export type { GateOptions } from './layers/recurrent/gate-weights.js';
 export * from './layers/recurrent/gru.js';
 export * from './layers/recurrent/lstm.js';
