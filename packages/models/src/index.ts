@@ -96,6 +96,7 @@ export {
 export { LayeredModel, type WeightOrder } from './model/layered-model.js';
 export { type SequentialOptions, sequential } from './model/sequential.js';
 export { summarize } from './model/summary.js';
+export * from './pretrained/index.js';
 export { SymbolicTensor } from './symbolic-tensor.js';
 export {
   type ConstraintLike,

@@ -109,7 +109,8 @@ function correspondingAxis(from: readonly number[], to: readonly number[], at: n
   return found < 0 ? undefined : found;
 }
 
-function transposeTensor(tensor: Tensor, perm: readonly number[]): Tensor {
+/** The tensor with its axes reordered: axis `i` of the result is axis `perm[i]`. */
+export function transposeTensor(tensor: Tensor, perm: readonly number[]): Tensor {
   if (perm.every((axis, index) => axis === index)) return tensor;
   const shape = perm.map((axis) => tensor.shape[axis] as number);
   const sourceStrides = tensor.shape.map((_, axis) => elementCountOf(tensor.shape.slice(axis + 1)));

@@ -1,0 +1,9 @@
+export { bertWeights } from './bert-weights.js';
+export { gpt2Weights } from './gpt2-weights.js';
+export {
+  type LoadWeightsOptions,
+  loadWeights,
+  type WeightMap,
+  type WeightReport,
+  type WeightSource,
+} from './load-weights.js';
