@@ -1,6 +1,7 @@
 import {
   decomposeContext,
   decomposeNode,
+  eliminateCommonSubexpressions,
   type Graph,
   type GraphBuilder,
   isOpName,
@@ -48,7 +49,8 @@ export function lowerGraph(graph: Graph, table: LoweringTable = loweringTable): 
     if (!changed) break;
     current = next;
   }
-  return removeDeadNodes.run(current);
+  // What a composite op and its gradient were both made from is computed once.
+  return removeDeadNodes.run(eliminateCommonSubexpressions.run(current));
 }
 
 interface Request {

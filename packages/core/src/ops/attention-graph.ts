@@ -130,7 +130,10 @@ function repeatHeads(builder: GraphBuilder, x: Value, { queryHeads, keyHeads }: 
 export function attentionGradient(context: GradientContext<Attributes>): readonly (Value | undefined)[] {
   const { builder, inputs, attributes, needs, outputGradients } = context;
   const layout = attentionLayout(inputs, attributes);
-  const steps = buildSteps({ builder, inputs, attributes, layout });
+  const built = buildSteps({ builder, inputs, attributes, layout });
+  // Where the node gives its weights, they need not be computed again.
+  const given = attributes.qk_matmul_output_mode === 3 ? context.outputs[3] : undefined;
+  const steps = given === undefined ? built : { ...built, weights: given };
   const { q, k, v, weights } = steps;
   const [dy, dKeyOut, dValueOut] = outputGradients;
   const seed = dy && splitHeads(builder, dy, layout.queryHeads, layout.valueSize);

@@ -11,10 +11,14 @@ export function extentAt(builder: GraphBuilder, value: Value, axis: number): num
   return builder.op('Squeeze', [builder.op('Shape', [value], { start, end: start + 1 }), builder.integers([0])]);
 }
 
+/** Longer ones are made by the graph, so that files stay small and equal ones are found to be so. */
+const longestConstant = 64;
+
 /** `0, 1, …, count − 1` as int64. */
 export function positionsUpTo(builder: GraphBuilder, count: number | Value): Value {
-  if (typeof count !== 'number') {
-    return builder.op('Range', [builder.scalar(0, 'int64'), count, builder.scalar(1, 'int64')]);
+  if (typeof count !== 'number' || count > longestConstant) {
+    const limit = typeof count === 'number' ? builder.scalar(count, 'int64') : count;
+    return builder.op('Range', [builder.scalar(0, 'int64'), limit, builder.scalar(1, 'int64')]);
   }
   const places = Array.from({ length: count }, (_, place) => place);
   return builder.constant(tensor(places, { dtype: 'int64', shape: [count] }), { name: 'positions' });

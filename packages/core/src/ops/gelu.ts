@@ -22,9 +22,10 @@ export const gelu: OpDefinition<GeluAttributes> = {
   attributes: { approximate: { kind: 'string', default: 'none' } },
   elementwise: true,
   infer: inferGelu,
-  gradient: ({ builder, input, outputGradient: dy, attributes }) => {
+  gradient: ({ builder, input, outputs, outputGradient: dy, attributes }) => {
     const f = new Algebra(builder);
-    return [f.mul(dy, attributes.approximate === 'tanh' ? tanhSlope(f, input(0)) : erfSlope(f, input(0)))];
+    const [x, y] = [input(0), outputs[0] as Value];
+    return [f.mul(dy, attributes.approximate === 'tanh' ? tanhSlope(f, x, y) : erfSlope(f, x))];
   },
   evaluate: (context) =>
     mapUnary(
@@ -73,10 +74,11 @@ function tanhGate(f: Algebra, x: Value): Value {
   return f.mul(f.add(f.tanh(tanhArgument(f, x)), 1), 0.5);
 }
 
-// ½·(1 + t) + ½·x·(1 − t²)·u', with t = tanh u and u' = √(2/π)·(1 + 3c·x²)
-function tanhSlope(f: Algebra, x: Value): Value {
-  const t = f.tanh(tanhArgument(f, x));
-  const inner = f.add(f.mul(f.square(x), 3 * rootTwoOverPi * cubic), rootTwoOverPi);
-  const bend = f.mul(f.mul(x, f.sub(1, f.square(t))), inner);
-  return f.mul(f.add(f.add(t, 1), bend), 0.5);
+// ½·(1 + tanh u) = σ(2u) = s, so y = x·s and y' = s + (y − y·s)·2u', with 2u = x·(a·x² + b) and 2u' = 3a·x² + b
+function tanhSlope(f: Algebra, x: Value, y: Value): Value {
+  const [a, b] = [2 * rootTwoOverPi * cubic, 2 * rootTwoOverPi];
+  const square = f.square(x);
+  const s = f.sigmoid(f.mul(x, f.add(f.mul(square, a), b)));
+  const bend = f.mul(f.sub(y, f.mul(y, s)), f.add(f.mul(square, 3 * a), b));
+  return f.add(s, bend);
 }

@@ -79,11 +79,25 @@ function buildFrom(builder: GraphBuilder, x: Value, attributes: Attributes, cent
   return { nodes, axes, stash };
 }
 
+/** The same from the statistics that the node gives, where it is asked for them. */
+function statisticsOf(context: GradientContext<Attributes>, centre: boolean): Built {
+  const { builder, input, outputs, attributes } = context;
+  const [, mean, inverseDeviation] = outputs;
+  if (!centre || mean === undefined || inverseDeviation === undefined) {
+    return buildFrom(builder, input(0), attributes, centre);
+  }
+  const first = normalizeAxis(attributes.axis, input(0).shape.length);
+  const axes = input(0).shape.flatMap((_, axis) => (axis < first ? [] : [axis]));
+  const centred = builder.op('Sub', [castTo(builder, input(0), mean.dtype), mean]);
+  const values = builder.op('Mul', [centred, inverseDeviation]);
+  return { nodes: { mean, centred, inverseDeviation, values }, axes, stash: mean.dtype };
+}
+
 // g = dy·scale; dx = r·(g − mean(g) − x̂·mean(g·x̂)); dscale = dy·x̂; dbias = dy. Outputs mean and r add their own terms.
 function normalizationGradient(context: GradientContext<Attributes>, centre: boolean): readonly (Value | undefined)[] {
-  const { builder, input, needs, outputGradients, attributes } = context;
+  const { builder, input, needs, outputGradients } = context;
   const x = input(0);
-  const { nodes, axes, stash } = buildFrom(builder, x, attributes, centre);
+  const { nodes, axes, stash } = statisticsOf(context, centre);
   const dy = outputGradients[0] && castTo(builder, outputGradients[0], stash);
   const parts: Value[] = [];
   if (needs(0) && dy !== undefined) {

@@ -84,6 +84,8 @@ const trainingRules: { readonly [op: string]: ((request: RuleRequest) => readonl
   TrainingSwitch: ({ inputs }) => [inputs[1] as Value],
   Dropout: trainDropout,
   BatchNormalization: trainBatchNormalization,
+  LayerNormalization: keepStatistics,
+  Attention: keepWeights,
   RNN: asSimplerOps,
   GRU: asSimplerOps,
   LSTM: asSimplerOps,
@@ -136,6 +138,21 @@ function trainBatchNormalization({ node, inputs, builder, form }: RuleRequest): 
     );
     return [y as Value];
   });
+}
+
+// Its gradient reads the mean and the deviation: asked for here, they are computed once.
+function keepStatistics({ node, inputs, builder }: RuleRequest): readonly Value[] | undefined {
+  if (node.outputs.length > 1) return undefined;
+  const made = builder.node('LayerNormalization', inputs, node.attributes, { nodeName: node.name, outputs: 3 });
+  return made.slice(0, 1);
+}
+
+// Its gradient reads the weights: asked for here, they are computed once.
+function keepWeights({ node, inputs, builder }: RuleRequest): readonly Value[] | undefined {
+  const count = node.outputs.length;
+  if (count > 3) return undefined;
+  const attributes = { ...node.attributes, qk_matmul_output_mode: 3 };
+  return builder.node('Attention', inputs, attributes, { nodeName: node.name, outputs: 4 }).slice(0, count);
 }
 
 function shapeOf({ node, inputs }: RuleRequest): readonly number[] {
