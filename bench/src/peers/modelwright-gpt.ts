@@ -1,0 +1,57 @@
+/** The zoo's GPT-2 in a small size, trained by `Trainer.fit` with data loading, as users drive it. */
+import { Tensor } from '@modelwright/core';
+import { gpt } from '@modelwright/models';
+import { createTrainer, fromArrays, sparseCategoricalCrossentropy } from '@modelwright/training';
+import { loadBackend } from 'modelwright';
+import { processorStopwatch, readRequest, report } from '../measurement.js';
+
+const [vocabularySize, sequenceLength, batchSize] = [65, 64, 16];
+/** Times that one figure is the mean of: batches are fetched ahead of the steps, now and then two at once. */
+const window = 4;
+
+const { steps } = readRequest();
+const stepsPerEpoch = Math.max(5, Math.round(steps / 2));
+const tokens = randomTokens(stepsPerEpoch * batchSize * sequenceLength);
+const shape = [stepsPerEpoch * batchSize, sequenceLength];
+const backend = await loadBackend(process.env['BENCH_BACKEND'] ?? 'onnxruntime');
+const built = performance.now();
+const trainer = await createTrainer(gpt({ vocabularySize, sequenceLength, layers: 4, heads: 4, width: 128 }), {
+  backend,
+  optimizer: 'adam',
+  loss: sparseCategoricalCrossentropy({ fromLogits: true }),
+  seed: 1,
+});
+const moments: number[] = [];
+let stop = processorStopwatch();
+const data = fromArrays({ x: new Tensor('int32', shape, tokens), y: new Tensor('int32', shape, tokens.slice().reverse()) })
+  .shuffle({ seed: 1 })
+  .batch(batchSize)
+  .map((batch) => {
+    if (moments.length === stepsPerEpoch) stop = processorStopwatch();
+    moments.push(performance.now());
+    return batch;
+  });
+let firstStep = 0;
+await trainer.fit(data, {
+  epochs: 3,
+  verbose: 0,
+  callbacks: [{ name: 'watch', onEpochEnd: () => void (firstStep ||= performance.now()) }],
+});
+const processorMilliseconds = stop(2 * stepsPerEpoch);
+await trainer.dispose();
+await backend.dispose();
+const warm = moments.slice(stepsPerEpoch);
+const milliseconds = warm.slice(window).map((moment, index) => (moment - (warm[index] as number)) / window);
+report({
+  milliseconds,
+  processorMilliseconds,
+  notes: { firstEpochMilliseconds: Math.round(firstStep - built) },
+});
+
+function randomTokens(count: number): Int32Array {
+  let state = 1;
+  return Int32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * vocabularySize);
+  });
+}
