@@ -26,7 +26,11 @@ describe('what is missing is named', () => {
   it('for both when either would do', () => expectGpuOrReason({}, /onnxruntime: .*; tensorflow: /));
 
   it.each([
-    ["Cannot find package '@tensorflow/tfjs-node-gpu' imported from x", /not installed/, /npm install/],
+    [
+      "Cannot find package '@tensorflow/tfjs-node-gpu' imported from x",
+      /not installed/,
+      /npm install .*pnpm add .*yarn add/,
+    ],
     ['libcudart.so.11.0: cannot open shared object file', /CUDA 11\.2/, /engine onnxruntime/],
     ['libtensorflow.so.2: cannot open shared object file', /libtensorflow is missing/, /install\.js/],
     ["Cannot find module '/x/lib/napi-v8/tfjs_binding.node'", /addon/, /build-from-source/],

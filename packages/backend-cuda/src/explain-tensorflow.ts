@@ -1,4 +1,4 @@
-import { ModelwrightError } from '@modelwright/core';
+import { installCommands, ModelwrightError } from '@modelwright/core';
 
 interface KnownFailure {
   readonly pattern: RegExp;
@@ -14,7 +14,7 @@ const knownFailures: readonly KnownFailure[] = [
   {
     pattern: /Cannot find (package|module) '@tensorflow\/tfjs-node-gpu'/,
     message: '@tensorflow/tfjs-node-gpu is not installed',
-    hint: 'npm install @tensorflow/tfjs-node-gpu (Linux or Windows on x64, with CUDA 11.2 and cuDNN 8.1)',
+    hint: `${installCommands('@tensorflow/tfjs-node-gpu')}, on Linux or Windows, x64, with CUDA 11.2 and cuDNN 8.1`,
   },
   {
     pattern: /libcudart|libcublas|libcudnn|libcufft|libcusolver/,

@@ -64,7 +64,7 @@ describe('without onnxruntime-node', () => {
       ['auto', 'native', 'binding'].map((engine) => ({
         engine,
         code: 'backend-unavailable',
-        hint: 'npm install onnxruntime-node',
+        hint: 'npm install onnxruntime-node (or pnpm add onnxruntime-node, or yarn add onnxruntime-node)',
       })),
     );
   });

@@ -1,5 +1,5 @@
 import { createTfjsBackend, type TfjsBackend, type TfjsBackendOptions } from '@modelwright/backend-tfjs';
-import { ModelwrightError, RunQueue } from '@modelwright/core';
+import { installCommands, ModelwrightError, RunQueue } from '@modelwright/core';
 import { withoutProcessListeners } from './process-listeners.js';
 import { describeThreads, type ThreadFacts } from './threads.js';
 
@@ -80,12 +80,22 @@ async function importPeers(): Promise<{ readonly core: Core; readonly kernels: K
     ]);
     return { core, kernels };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new ModelwrightError('backend-unavailable', `the wasm backend cannot be loaded: ${reason}`, {
-      hint: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm',
+      hint: installCommands(...peers),
       cause,
     });
   }
+}
+
+const peers = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-wasm'];
+
+/** Why an import failed: in one line, and without paths where a package is just not there. */
+function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? (cause.message.split('\n')[0] as string) : String(cause);
+  const missing =
+    /not found|cannot find|failed to resolve/i.test(message) && peers.find((name) => message.includes(`'${name}'`));
+  return missing ? `${missing} is not installed` : message;
 }
 
 /** Starts tfjs's wasm instance unless it runs already. */

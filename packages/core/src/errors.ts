@@ -38,6 +38,17 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/**
+ * The hint for packages that are missing: how each package manager installs them.
+ *
+ * @example
+ * installCommands('koffi'); // 'npm install koffi (or pnpm add koffi, or yarn add koffi)'
+ */
+export function installCommands(...packages: readonly string[]): string {
+  const names = packages.join(' ');
+  return `npm install ${names} (or pnpm add ${names}, or yarn add ${names})`;
+}
+
 const marker: unique symbol = Symbol.for('modelwright.error');
 
 /**

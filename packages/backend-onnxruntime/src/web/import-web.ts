@@ -1,4 +1,4 @@
-import { ModelwrightError } from '@modelwright/core';
+import { installCommands, ModelwrightError } from '@modelwright/core';
 import type { JavaScriptApi } from '../resident/javascript-api.js';
 
 /** How `onnxruntime-web` is set up, once for the whole page or process. */
@@ -35,7 +35,7 @@ function explain(cause: unknown): never {
     /onnxruntime-web/.test(message) && /not found|cannot find|failed to resolve|find package/i.test(message);
   const why = isMissing ? 'is not installed' : `cannot be loaded: ${message}`;
   throw new ModelwrightError('backend-unavailable', `onnxruntime-web ${why}`, {
-    hint: 'npm install onnxruntime-web',
+    hint: installCommands('onnxruntime-web'),
     cause,
   });
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { GraphBuilder, tensor } from '@modelwright/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadConfiguration } from './configuration-file.js';
-import { chooseBackend, loadBackend } from './load-backend.js';
+import { chooseBackend, includedBackends, loadBackend } from './load-backend.js';
 
 let directory: string;
 beforeEach(() => {
@@ -67,6 +67,7 @@ describe('a backend of somebody else', () => {
 
   test.each([
     ['missing', 'nobody-has-this', 'backend-unavailable', 'looked for @modelwright/backend-nobody-has-this'],
+    ['whose file is missing', './nobody.mjs', 'backend-unavailable', 'nobody.mjs'],
     ['without createBackend', './none.mjs', 'invalid-configuration', 'does not export createBackend'],
     ['of another specification', './old.mjs', 'backend-unavailable', 'follows specification "v0"'],
     ['that throws when loaded', './bad.mjs', 'backend-unavailable', 'no libgpu'],
@@ -78,6 +79,17 @@ describe('a backend of somebody else', () => {
       code,
       message: expect.stringContaining(message),
     });
+  });
+});
+
+test('an unknown name lists the known ones, and how a package is installed', async () => {
+  const refusal = await loadBackend('@them/backend', { directory }).catch((error: unknown) => error);
+  expect(refusal).toMatchObject({
+    message: expect.stringContaining('there are: onnxruntime, wasm, cuda, reference'),
+    details: {
+      allowed: includedBackends,
+      hint: expect.stringMatching(/npm install @them\/backend .*pnpm add @them\/backend.* yarn add @them\/backend/),
+    },
   });
 });
 

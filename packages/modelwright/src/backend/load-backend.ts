@@ -1,4 +1,11 @@
-import { type Backend, createReferenceBackend, isModelwrightError, ModelwrightError } from '@modelwright/core';
+import { isAbsolute, resolve } from 'node:path';
+import {
+  type Backend,
+  createReferenceBackend,
+  installCommands,
+  isModelwrightError,
+  ModelwrightError,
+} from '@modelwright/core';
 import {
   type BackendConfiguration,
   parseBackendConfiguration,
@@ -86,15 +93,17 @@ async function findBackendModule(name: string, directory: string): Promise<Backe
     const message = `'${candidate}' is no backend: it does not export createBackend`;
     throw new ModelwrightError('invalid-configuration', message, { given: name });
   }
-  throw new ModelwrightError(
-    'backend-unavailable',
-    `there is no backend '${name}'; looked for ${candidates.join(', ')}`,
-    {
-      given: name,
-      allowed: includedBackends,
-      hint: `install the npm package that exports it, or use one of: ${includedBackends.join(', ')}`,
-    },
-  );
+  throw unknownBackend(name, candidates, directory);
+}
+
+function unknownBackend(name: string, candidates: readonly string[], directory: string): ModelwrightError {
+  const known = includedBackends.join(', ');
+  const looked = isPath(name) ? `no file '${resolve(directory, name)}'` : `looked for ${candidates.join(', ')}`;
+  const hint = isPath(name)
+    ? `give the path of a module that exports createBackend, or use one of: ${known}`
+    : `use one of: ${known}; or, if it is a package, ${installCommands(name)}`;
+  const message = `there is no backend '${name}'; there are: ${known} (${looked})`;
+  return new ModelwrightError('backend-unavailable', message, { given: name, allowed: includedBackends, hint });
 }
 
 async function importBackend(specifier: string, directory: string): Promise<object | undefined> {
@@ -111,6 +120,10 @@ function packageNamesOf(name: string): readonly string[] {
   if (name in included) return [name];
   if (!/^[\w-]+$/.test(name)) return [name];
   return [`@modelwright/backend-${name}`, `modelwright-backend-${name}`, name];
+}
+
+function isPath(name: string): boolean {
+  return name.startsWith('.') || isAbsolute(name);
 }
 
 function createReference({ device }: { readonly device?: string }): Backend {

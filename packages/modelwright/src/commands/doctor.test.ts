@@ -27,6 +27,7 @@ test('tells what works here, as JSON', async () => {
     { asked: 'cuda' },
     { asked: 'reference', works: true, backend: 'reference:cpu' },
     { asked: 'onnxruntime:webgpu' },
+    { asked: 'onnxruntime:wasm', works: true },
   ]);
   const versions = Object.fromEntries(data.versions.map(({ name, version }) => [name, version]));
   expect(versions['@modelwright/core']).toMatch(/^\d+\.\d+\.\d+/);

@@ -61,7 +61,10 @@ async function doctor(options: DoctorOptions): Promise<CommandResult> {
 }
 
 /** Devices that a backend takes only when asked to, and that may be there. */
-const furtherDevices: readonly BackendConfiguration[] = [{ name: 'onnxruntime', device: 'webgpu' }];
+const furtherDevices: readonly BackendConfiguration[] = [
+  { name: 'onnxruntime', device: 'webgpu' },
+  { name: 'onnxruntime', device: 'wasm' },
+];
 
 async function backendsToTry(): Promise<readonly BackendConfiguration[]> {
   const usual = await usualBackends();

@@ -1,4 +1,4 @@
-import { ModelwrightError } from '@modelwright/core';
+import { installCommands, ModelwrightError } from '@modelwright/core';
 import type { Tokenizer, TokenizerJson } from './tokenizer.js';
 
 /** Options for tokenizers that `@huggingface/tokenizers` runs. */
@@ -42,7 +42,7 @@ async function importLibrary(): Promise<typeof import('@huggingface/tokenizers')
   try {
     return await import('@huggingface/tokenizers');
   } catch (cause) {
-    const hint = 'npm install @huggingface/tokenizers';
+    const hint = installCommands('@huggingface/tokenizers');
     throw new ModelwrightError('unsupported-version', `this tokenizer.json needs a package that is missing: ${hint}`, {
       hint,
       cause,

@@ -1,4 +1,4 @@
-import { ModelwrightError } from '@modelwright/core';
+import { installCommands, ModelwrightError } from '@modelwright/core';
 import type { ElementArray } from '../element-type.js';
 
 /** A tensor of the stock JS API. */
@@ -50,7 +50,7 @@ export async function importBinding(): Promise<BindingApi> {
       (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' && /'onnxruntime-node'/.test(String(cause));
     const why = isMissing ? 'is not installed' : `cannot be loaded: ${(cause as Error).message.split('\n')[0]}`;
     throw new ModelwrightError('backend-unavailable', `onnxruntime-node ${why}`, {
-      hint: 'npm install onnxruntime-node',
+      hint: installCommands('onnxruntime-node'),
       cause,
     });
   }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { ModelwrightError } from '@modelwright/core';
+import { installCommands, ModelwrightError } from '@modelwright/core';
 import type { ElementArray } from '../element-type.js';
 import type { BindingApi, BindingInferenceSession, BindingMetadata, BindingTensor } from './binding-api.js';
 import { serveBinding, type WorkerAnswer, type WorkerCall } from './serve-binding.js';
@@ -42,7 +42,7 @@ function resolveRuntime(): string {
     return createRequire(import.meta.url).resolve('onnxruntime-node');
   } catch (cause) {
     throw new ModelwrightError('backend-unavailable', 'onnxruntime-node is not installed', {
-      hint: 'npm install onnxruntime-node',
+      hint: installCommands('onnxruntime-node'),
       cause,
     });
   }

@@ -1,4 +1,4 @@
-import { ModelwrightError, type Tensor } from '@modelwright/core';
+import { installCommands, ModelwrightError, type Tensor } from '@modelwright/core';
 import type { Engine, EngineValue, Session, SessionOptions } from '../engine.js';
 import { findLibrary } from './find-library.js';
 import type { Koffi } from './koffi.js';
@@ -126,7 +126,7 @@ async function importKoffi(): Promise<Koffi> {
     return koffi.default ?? koffi;
   } catch (cause) {
     throw new ModelwrightError('backend-unavailable', 'The native engine needs the package koffi.', {
-      hint: 'npm install koffi',
+      hint: installCommands('koffi'),
       cause,
     });
   }
@@ -137,7 +137,7 @@ function open(koffi: Koffi, libraryPath: string | undefined): NativeRuntime {
     throw new ModelwrightError(
       'backend-unavailable',
       `onnxruntime-node is not installed, or has no library for ${process.platform}-${process.arch}.`,
-      { hint: 'npm install onnxruntime-node' },
+      { hint: installCommands('onnxruntime-node') },
     );
   try {
     koffi.config({ async_stack_size: threadStackBytes, sync_stack_size: threadStackBytes });

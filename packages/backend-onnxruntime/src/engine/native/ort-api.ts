@@ -1,4 +1,4 @@
-import { ModelwrightError } from '@modelwright/core';
+import { installCommands, ModelwrightError } from '@modelwright/core';
 import { toRuntimeError } from '../runtime-error.js';
 import type { Koffi, KoffiLibrary, NativeArgument, NativeFunction } from './koffi.js';
 import { type OrtFunction, ortApiVersion, ortSlots, ortTableLength } from './ort-slots.js';
@@ -136,7 +136,7 @@ function readTable(koffi: Koffi, library: KoffiLibrary): { table: BigUint64Array
     throw new ModelwrightError(
       'backend-unavailable',
       `ONNX Runtime ${version} does not serve version ${ortApiVersion} of its C API.`,
-      { hint: 'npm install onnxruntime-node@1.30' },
+      { hint: installCommands('onnxruntime-node@1.30') },
     );
   return { table: new BigUint64Array(koffi.view(api as bigint, ortTableLength * 8)), version };
 }
