@@ -9,7 +9,9 @@ import {
   toNumbers,
 } from '@modelwright/core';
 import { describe, expect, test } from 'vitest';
+import { bertEncoder } from '../zoo/bert-encoder.js';
 import { gpt } from '../zoo/gpt.js';
+import { bertWeights } from './bert-weights.js';
 import { gpt2Weights } from './gpt2-weights.js';
 import { loadWeights } from './load-weights.js';
 
@@ -88,6 +90,38 @@ describe('GPT-2', () => {
     expect(
       caught(() => loadWeights(gpt(options), tensorsOf('bert'), { map: gpt2Weights, allowMissing: true })),
     ).toMatch(/^checkpoint-mismatch: no weight of model 'gpt' found/);
+  });
+});
+
+describe('BERT', () => {
+  const options = {
+    ...{ vocabularySize: 19, sequenceLength: 10, segments: 2 },
+    ...{ width: 16, heads: 4, intermediate: 24, layers: 2 },
+  };
+
+  test.each([
+    ['bert', ['classifier.bias', 'classifier.weight']],
+    ['bert-old', []],
+  ])('%s gives the vectors that PyTorch gives, with padding left out', (file, leftOver) => {
+    const model = bertEncoder(options);
+    const report = loadWeights(model, tensorsOf(file), { map: bertWeights });
+    expect(report.missing).toEqual([]);
+    expect(report.leftOver).toEqual(leftOver);
+    const { tokens, types, hidden, pooled } = expected.bert;
+    const inputs = { tokens: integers(tokens as Packed), segments: integers(types as Packed) };
+    const given = evaluateGraph(model.graph, inputs, { keepFloat64: true });
+    expect(deviation(given['sequence'], hidden)).toBeLessThan(1e-6);
+    expect(deviation(given['pooled'], pooled)).toBeLessThan(1e-6);
+  });
+
+  test('a square matrix is turned round as well', () => {
+    const model = bertEncoder(options);
+    const tensors = tensorsOf('bert');
+    loadWeights(model, tensors, { map: bertWeights });
+    const name = 'encoder.layer.0.attention.self.query';
+    const kernel = toNumbers(model.getWeights()[`${name}.kernel`] as Tensor);
+    const stored = toNumbers(tensors[`bert.${name}.weight`] as Tensor);
+    expect(kernel[1]).toBe(stored[16]);
   });
 });
 
