@@ -195,6 +195,37 @@ export function initialStates(model: Model): TensorMap {
   return Object.fromEntries(model.states.map(({ name, value }) => [name, model.graph.constants.get(value) as Tensor]));
 }
 
+/** Name of the output that gives a state's next value, where states are exposed. */
+export const nextStateName = (state: string): string => `${state}.next`;
+
+/**
+ * The model without a memory: its states become inputs, named after them, and their next values outputs, `<state>.next`. So a
+ * file of it can be stepped by any runtime, which feeds back what it got; {@link initialStates} are what to begin with.
+ *
+ * @example
+ * const { bytes } = writeOnnx(exposeStates(model)); // lstm.state_0 → lstm.state_0.next
+ */
+export function exposeStates(model: Model): Model {
+  const { name, graph, states, parameters, layers, outputMasks, losses, metadata } = model;
+  if (states.length === 0) return model;
+  const constants = new Map(graph.constants);
+  for (const { value } of states) constants.delete(value);
+  return new Model({
+    name,
+    parameters,
+    layers,
+    outputMasks,
+    losses,
+    metadata,
+    graph: {
+      ...graph,
+      inputs: [...graph.inputs, ...states.map(({ value }) => value)],
+      outputs: [...graph.outputs, ...states.map((state) => ({ name: nextStateName(state.name), value: state.next }))],
+      constants,
+    },
+  });
+}
+
 /** A graph that runs as it stands, without state. */
 export function statelessProgram(graph: Graph): Program {
   return { graph, state: [] };

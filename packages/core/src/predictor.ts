@@ -1,7 +1,7 @@
 import type { Backend, Executable, RunOptions } from './backend.js';
 import { ModelwrightError } from './errors.js';
 import type { Value } from './graph/graph.js';
-import { initialStates, type Model } from './model.js';
+import { exposeStates, initialStates, type Model, nextStateName } from './model.js';
 import { cancelTransposes } from './passes/cancel-transposes.js';
 import { toInference } from './passes/modes.js';
 import { runPasses } from './passes/pass.js';
@@ -34,31 +34,16 @@ export interface Predictor {
  * model remembers from run to run is its state.
  */
 export function inferenceProgram(model: Model): Program {
-  const { graph, state } = carriedStates(model);
+  const { graph } = exposeStates(model);
+  const state = model.states.map(
+    ({ name, value }): StateSlot => ({
+      name,
+      input: value.name,
+      output: nextStateName(name),
+      initial: model.graph.constants.get(value) as Tensor,
+    }),
+  );
   return { graph: runPasses(graph, [toInference, cancelTransposes, removeDeadNodes]), state };
-}
-
-/** The model's graph with its states as inputs and outputs. */
-function carriedStates({ graph, states }: Model): Program {
-  if (states.length === 0) return { graph, state: [] };
-  const constants = new Map(graph.constants);
-  for (const { value } of states) constants.delete(value);
-  return {
-    graph: {
-      ...graph,
-      inputs: [...graph.inputs, ...states.map(({ value }) => value)],
-      outputs: [...graph.outputs, ...states.map(({ name, next }) => ({ name: `${name}.next`, value: next }))],
-      constants,
-    },
-    state: states.map(
-      ({ name, value }): StateSlot => ({
-        name,
-        input: value.name,
-        output: `${name}.next`,
-        initial: graph.constants.get(value) as Tensor,
-      }),
-    ),
-  };
 }
 
 /**

@@ -29,6 +29,9 @@ export interface BidirectionalOptions extends LayerOptions {
  */
 export function bidirectional(options: BidirectionalOptions): Layer {
   const { layer: forward, mergeMode = 'concat' } = options;
+  for (const each of [forward, ...(options.backwardLayer === undefined ? [] : [options.backwardLayer])]) {
+    if (each?.sequence === undefined) refuse('takes recurrent layers: lstm({ units })', typeof each);
+  }
   const backward = options.backwardLayer ?? {
     cell: forward.cell,
     sequence: { ...forward.sequence, goBackwards: !forward.sequence.goBackwards },
@@ -85,14 +88,8 @@ function checkPair(
   backward: Pick<RecurrentLayer, 'cell' | 'sequence'>,
   mergeMode: MergeMode | null,
 ): void {
-  const refuse = (message: string, given: unknown): never => {
-    throw new ModelwrightError('invalid-argument', `bidirectional: ${message}`, { given });
-  };
   if (![null, 'concat', 'sum', 'mul', 'ave'].includes(mergeMode)) {
     refuse(`there is no mergeMode '${mergeMode}'; there are: concat, sum, mul, ave, null`, mergeMode);
-  }
-  for (const { cell } of [forward, backward]) {
-    if (cell === undefined) refuse('takes recurrent layers: lstm({ units })', typeof cell);
   }
   if ((forward.sequence.goBackwards ?? false) === (backward.sequence.goBackwards ?? false)) {
     refuse('its layers must go opposite ways: one of them has goBackwards', forward.sequence.goBackwards ?? false);
@@ -101,4 +98,8 @@ function checkPair(
     const [a, b] = [forward.sequence[option] ?? false, backward.sequence[option] ?? false];
     if (a !== b) refuse(`its layers differ in ${option}: ${a} and ${b}`, [a, b]);
   }
+}
+
+function refuse(message: string, given: unknown): never {
+  throw new ModelwrightError('invalid-argument', `bidirectional: ${message}`, { given });
 }

@@ -83,9 +83,9 @@ interface ConvCell {
 }
 
 const axisNames: { readonly [rank: number]: string } = {
-  1: '[time, batch, steps, channels]',
-  2: '[time, batch, height, width, channels]',
-  3: '[time, batch, depth, height, width, channels]',
+  1: '[batch, time, steps, channels]',
+  2: '[batch, time, height, width, channels]',
+  3: '[batch, time, depth, height, width, channels]',
 };
 
 function prepareCell(request: ConvCell): PreparedCell {
