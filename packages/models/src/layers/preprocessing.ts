@@ -14,6 +14,7 @@ export function rescaling(options: RescalingOptions): Layer {
   return createLayer({
     kind: 'rescaling',
     options,
+    mask: 'keep',
     build(context, [x]) {
       const { builder } = context;
       const input = asFloat(context, x as Value);

@@ -1,6 +1,8 @@
 export { Autoencoder, type AutoencoderOptions, autoencoder, type Halves } from './autoencoder.js';
+export { type BertEncoderOptions, bertEncoder } from './bert-encoder.js';
 export { type Dcgan, type DcganOptions, dcgan } from './dcgan.js';
 export { type DenseNetOptions, denseNet } from './dense-net.js';
+export { type GptOptions, gpt } from './gpt.js';
 export type { ImageNetworkOptions } from './image-network.js';
 export { type InceptionV3Options, inceptionV3 } from './inception-v3.js';
 export { type LeNet5Options, lenet5 } from './lenet5.js';
@@ -8,5 +10,6 @@ export { type MlpOptions, mlp } from './mlp.js';
 export { type MobileNetV2Options, mobileNetV2 } from './mobile-net-v2.js';
 export { type ResnetDepth, type ResnetOptions, resnet } from './resnet.js';
 export { type TextCnnOptions, textCnn } from './text-cnn.js';
+export { type TransformerOptions, transformer } from './transformer.js';
 export { type VariationalAutoencoderOptions, variationalAutoencoder } from './variational-autoencoder.js';
 export type { ZooOptions } from './zoo-options.js';
