@@ -1,15 +1,25 @@
 /** What a model's layers say of steps and of earlier batches, as training and evaluation take it. */
-import { createPredictor, createReferenceBackend, type Tensor, toNumbers } from '@modelwright/core';
+import { createBackend } from '@modelwright/backend-onnxruntime';
+import {
+  createPredictor,
+  createReferenceBackend,
+  exposeStates,
+  initialStates,
+  type Tensor,
+  toNumbers,
+} from '@modelwright/core';
 import {
   customLayer,
   dense,
   embedding,
   input,
   type LayeredModel,
+  lstm,
   masking,
   model,
   sequential,
 } from '@modelwright/models';
+import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { createTrainer, customLoss, sgd, sparseCategoricalCrossentropy } from '@modelwright/training';
 import { describe, expect, test } from 'vitest';
 
@@ -155,5 +165,47 @@ describe('states', () => {
     const first = await predictor.predict(batch);
     expect([...numbers(first['a']), ...numbers(first['b'])]).toEqual([1, 2, 2, 4]);
     expect(numbers((await predictor.predict(batch))['a'])).toEqual([3, 6]);
+  });
+
+  describe('in files', () => {
+    const steps = (index: number): readonly (readonly number[])[][] =>
+      [0, 1].map((row) => [
+        [Math.sin(index + row), 1],
+        [row, Math.cos(index)],
+      ]);
+    const memory = (): LayeredModel =>
+      sequential({ batchSize: 2, inputShape: [2, 2], layers: [lstm({ units: 3, stateful: true, name: 'memory' })] });
+
+    test('are still there when a model is read again, and begin anew', async () => {
+      const runtime = await createBackend();
+      const written = memory();
+      const expected = await createPredictor(written, backend);
+      const again = await createPredictor(readOnnx(writeOnnx(written).bytes), runtime);
+      for (let index = 0; index < 3; index++) {
+        const { output } = await again.predict(steps(index) as never);
+        numbers((await expected.predict(steps(index) as never))['output']).forEach((value, at) => {
+          expect(numbers(output)[at]).toBeCloseTo(value, 5);
+        });
+      }
+      await runtime.dispose();
+    });
+
+    test('are fed back by whoever runs a file whose states are exposed', async () => {
+      const runtime = await createBackend();
+      const written = memory();
+      const exposed = readOnnx(writeOnnx(exposeStates(written)).bytes);
+      expect(exposed.graph.inputs.map(({ name }) => name)).toEqual(['input', 'memory.state_0', 'memory.state_1']);
+      const plain = await createPredictor(exposed, runtime);
+      const expected = await createPredictor(written, backend);
+      let states = initialStates(written);
+      for (let index = 0; index < 3; index++) {
+        const results = await plain.predict({ input: steps(index) as never, ...states });
+        numbers((await expected.predict(steps(index) as never))['output']).forEach((value, at) => {
+          expect(numbers(results['output'])[at]).toBeCloseTo(value, 5);
+        });
+        states = Object.fromEntries(Object.keys(states).map((name) => [name, results[`${name}.next`] as Tensor]));
+      }
+      await runtime.dispose();
+    });
   });
 });

@@ -341,7 +341,7 @@ describe('errors name the layer', () => {
       () => layers.bidirectional({ layer: lstm({ units: 2 }), mergeMode: 'join' as never }),
       "there is no mergeMode 'join'",
     ],
-    [() => layers.convLstm2d({ filters: 2, kernelSize: 2 })(x), 'takes [batch, time, …'],
+    [() => layers.convLstm2d({ filters: 2, kernelSize: 2 })(x), 'takes [batch, time, height, width, channels]'],
   ])('%#', (act, message) => {
     expect(act).toThrow(message);
   });
