@@ -86,6 +86,7 @@ export * from './layers/reshaping.js';
 export type { DataFormat, Padding } from './layers/spatial.js';
 export * from './layers/transposed-convolution.js';
 export type { PerAxis, PerSide } from './layers/tuples.js';
+export * from './layers-model/index.js';
 export {
   type FunctionalModelOptions,
   type InputOptions,
