@@ -1,6 +1,7 @@
 import { RunQueue } from '@modelwright/core';
 import type { SessionOptions } from '../engine/engine.js';
 import { nodesForCpu } from '../lowering/webgpu/cpu-nodes.js';
+import { narrowIntegers } from '../lowering/webgpu/narrow-integers.js';
 import { unrollScans } from '../lowering/webgpu/unroll-scans.js';
 import { webgpuTable } from '../lowering/webgpu/webgpu-table.js';
 import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
@@ -19,6 +20,9 @@ export interface WebGpuBackendOptions {
 
 /** Runs of two threads at once end the process, and a browser has one device: all backends stand in one line. */
 const turns = new RunQueue();
+
+/** Longer scans stay as they are: the graph would take longer to load than the copies to the CPU cost. */
+const mostSteps = 64;
 
 /** Makes a backend that keeps state in the memory of a GPU. */
 export async function createWebGpuBackend({
@@ -43,8 +47,9 @@ export async function createWebGpuBackend({
       compileResident(program, options, {
         ...{
           accelerator,
-          passes: [unrollScans],
+          passes: [unrollScans(mostSteps)],
           table: webgpuTable,
+          narrow: narrowIntegers,
           cpuNodesOf: (graph) => nodesForCpu(graph, accelerator.hasHalves),
         },
         ...{ sessionOptions, turns, onClosed },

@@ -3,15 +3,16 @@ import type { Rewrite, RewriteContext } from './lowering.js';
 
 type RecurrentOp = 'RNN' | 'GRU' | 'LSTM';
 
+const fusedTypes: readonly string[] = ['float32', 'float16'];
 const sequenceFirst = [1, 0, 2];
 /** Inputs that hold the sequence or a state. */
 const batched: ReadonlySet<number> = new Set([0, 5, 6]);
 
-/** The runtime's fused ops compute float32 with the time as the first axis, and want to be told the hidden size. */
+/** The runtime's fused ops compute float32 (it widens float16) with the time as the first axis, and want to be told the hidden size. */
 function fused<N extends RecurrentOp>(op: N): Rewrite<N> {
   return (context) => {
     const { input, attributes } = context;
-    if (input(0).dtype !== 'float32') return undefined;
+    if (!fusedTypes.includes(input(0).dtype)) return undefined;
     const { layout, hidden_size: hidden } = attributes as OpAttributes['RNN'];
     if (layout === 0 && hidden !== undefined) return 'keep';
     return withTimeFirst(op, context);

@@ -81,7 +81,7 @@ function wasmMemory(backend: WasmMemory): DeviceMemory {
 
 function plainMemory(backend: KernelBackend): DeviceMemory {
   return {
-    view: (tensor) => toDeviceData(backend.readSync(tensor.dataId) as DeviceData, tensor.dtype),
+    view: (tensor) => toDeviceData(heldBy(backend, tensor), tensor.dtype),
     allocate: (shape, dtype) => {
       const count = shape.reduce((product, extent) => product * extent, 1);
       const data =
@@ -93,4 +93,10 @@ function plainMemory(backend: KernelBackend): DeviceMemory {
       return { dataId: backend.write(data, [...shape], dtype), shape: [...shape], dtype };
     },
   };
+}
+
+/** The backend's own array; reading booleans would copy them. */
+function heldBy(backend: KernelBackend, { dataId }: TensorInfo): ArrayLike<number> {
+  const { data } = backend as unknown as { readonly data: { get(id: object): { readonly values: ArrayLike<number> } } };
+  return data.get(dataId).values;
 }

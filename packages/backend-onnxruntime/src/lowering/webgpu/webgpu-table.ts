@@ -26,9 +26,6 @@ export const webgpuTable: LoweringTable = {
   GroupNormalization: 'decompose',
   SoftmaxCrossEntropyLoss: 'decompose',
   NegativeLogLikelihoodLoss: 'decompose',
-  RNN: 'decompose',
-  GRU: 'decompose',
-  LSTM: 'decompose',
   // Claimed, then refused when it runs.
   BatchNormalizationTraining: 'decompose',
   BatchNormalizationGradient: 'decompose',
