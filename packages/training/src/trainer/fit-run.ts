@@ -81,10 +81,6 @@ export class FitRun implements TrainingRun {
     return this.#plan.session.programs.resetStates();
   }
 
-  resetStates(): Promise<void> {
-    return this.#plan.session.programs.resetStates();
-  }
-
   requestCheckpoint(path: string): void {
     this.#requested.push(path);
   }

@@ -144,11 +144,6 @@ export class Trainer {
     await this.#session.programs.resetStates();
   }
 
-  /** Makes `stateful` layers start anew: by themselves they go on from batch to batch, as in Keras. */
-  async resetStates(): Promise<void> {
-    await this.#session.programs.resetStates();
-  }
-
   /** Brings the weights as trained into {@link model}; `fit` does so by itself. */
   async sync(): Promise<Model> {
     await this.#session.programs.giveModelWeights();
