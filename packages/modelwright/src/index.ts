@@ -11,4 +11,5 @@ export * from '@modelwright/training/node';
 export type { BackendConfiguration } from './backend/backend-configuration.js';
 export { type Configuration, defineConfig } from './backend/configuration-file.js';
 export { includedBackends, loadBackend } from './backend/load-backend.js';
+export { readLayersModelFile, readLayersModelWeightsFile } from './files/layers-model-file.js';
 export { type LoadModelOptions, loadModel, saveModel } from './load-model.js';

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPredictor, createReferenceBackend, type Model, Tensor, toNumbers, zeros } from '@modelwright/core';
@@ -6,6 +6,7 @@ import { conv2d, dense, flatten, maxPooling2d, sequential } from '@modelwright/m
 import { createTrainer } from '@modelwright/training';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadBackend } from './backend/load-backend.js';
+import { readLayersModelFile, readLayersModelWeightsFile } from './files/layers-model-file.js';
 import { loadModel, saveModel } from './load-model.js';
 
 let folder: string;
@@ -101,5 +102,45 @@ describe('mistakes', () => {
       code: 'shape-mismatch',
       message: expect.stringMatching(/input.*\[batch,8,8,1\].*\[1,9,8,1\]/),
     });
+  });
+});
+
+describe('a model.json of TensorFlow.js', () => {
+  const fixture = new URL('../../models/fixtures/layers-models.json', import.meta.url);
+  const [saved] = JSON.parse(readFileSync(fixture, 'utf8')).cases;
+
+  test('is read with its shards, wherever they are cut', async () => {
+    const bytes = Buffer.from(saved.weights, 'base64');
+    const paths = ['group1-shard1of2.bin', 'group1-shard2of2.bin'];
+    const [{ weights }] = saved.model.weightsManifest;
+    writeFileSync(
+      join(folder, 'model.json'),
+      JSON.stringify({ ...saved.model, weightsManifest: [{ paths, weights }] }),
+    );
+    writeFileSync(join(folder, paths[0] as string), bytes.subarray(0, 101));
+    writeFileSync(join(folder, paths[1] as string), bytes.subarray(101));
+    const predictor = await loadModel(join(folder, 'model.json'), { backend: 'reference' });
+    const [{ shape, data }] = saved.inputs;
+    const output = onlyOutput(await predictor.predict(new Tensor('float32', shape, Float32Array.from(data))));
+    const numbers = toNumbers(output);
+    for (const [index, value] of saved.outputs[0].data.entries()) expect(numbers[index]).toBeCloseTo(value, 5);
+    await predictor.dispose();
+    const { model: again } = await readLayersModelFile(join(folder, 'model.json'));
+    const zeroed = again.parameters.map((each) => [each.name, zeros('float32', again.weightOf(each).shape)] as const);
+    const trained = again.getWeights();
+    again.setWeights(Object.fromEntries(zeroed));
+    expect((await readLayersModelWeightsFile(again, join(folder, 'model.json'))).missing).toEqual([]);
+    expect(again.getWeights()).toEqual(trained);
+  });
+
+  test('a shard that is not there, or elsewhere, is named', async () => {
+    const lonely = join(folder, 'lonely.json');
+    writeFileSync(lonely, JSON.stringify(saved.model));
+    await expect(readLayersModelFile(lonely)).rejects.toMatchObject({ code: 'file-unreadable' });
+    await expect(readLayersModelFile(lonely)).rejects.toThrow('weights.bin');
+    const [{ weights }] = saved.model.weightsManifest;
+    const outside = { ...saved.model, weightsManifest: [{ paths: ['../secret.bin'], weights }] };
+    writeFileSync(lonely, JSON.stringify(outside));
+    await expect(readLayersModelFile(lonely)).rejects.toThrow("names the shard '../secret.bin'");
   });
 });

@@ -2,6 +2,7 @@ import { type Backend, createPredictor, type Model, type Predictor } from '@mode
 import { readOnnxFile, type WriteFileOptions, writeOnnxFile } from '@modelwright/onnx/file';
 import type { BackendConfiguration } from './backend/backend-configuration.js';
 import { loadBackend } from './backend/load-backend.js';
+import { readLayersModelFile } from './files/layers-model-file.js';
 
 export interface LoadModelOptions {
   /** A backend, or what {@link loadBackend} takes; default is what that loads without an argument. */
@@ -9,7 +10,7 @@ export interface LoadModelOptions {
 }
 
 /**
- * Reads an ONNX file and compiles it for a backend.
+ * Reads an ONNX file, or a `model.json` of Keras or TensorFlow.js with its shards, and compiles it for a backend.
  *
  * A backend that is loaded here is freed with the predictor; one that was passed in stays the caller's.
  *
@@ -19,7 +20,7 @@ export interface LoadModelOptions {
  * const { probabilities } = await digits.predict({ image });
  */
 export async function loadModel(file: string, options: LoadModelOptions = {}): Promise<Predictor> {
-  const model = await readOnnxFile(file);
+  const model = file.endsWith('.json') ? (await readLayersModelFile(file)).model : await readOnnxFile(file);
   if (isBackend(options.backend)) return createPredictor(model, options.backend);
   const backend = await loadBackend(options.backend);
   try {
