@@ -2,6 +2,7 @@ import {
   fullTensor,
   GraphBuilder,
   inlineTrainingForm,
+  onnxDataType,
   type Program,
   tensor,
   type Value,
@@ -25,6 +26,7 @@ export function perceptron(): ConformanceProgram {
   ]);
   const [each] = builder.node('SparseSoftmaxCrossEntropy', [logits, labels], {}, { outputs: 2 });
   const loss = builder.op('ReduceMean', [each], { keepdims: 0 });
+  builder.output('accuracy', accuracy(builder, logits, labels));
   return {
     name: 'perceptron',
     program: training.finish(loss),
@@ -33,6 +35,14 @@ export function perceptron(): ConformanceProgram {
       labels: tensor([0, 1, 2, 3, 1, 2], { dtype: 'int32' }),
     }),
   };
+}
+
+// Labels and places of maxima are compared as int64, the type that ArgMax gives.
+function accuracy(builder: GraphBuilder, logits: Value, labels: Value): Value {
+  const predicted = builder.op('ArgMax', [logits], { axis: -1, keepdims: 0 });
+  const matches = builder.op('Equal', [builder.op('Cast', [labels], { to: onnxDataType('int64') }), predicted]);
+  const shares = builder.op('Cast', [matches], { to: onnxDataType('float32') });
+  return builder.op('ReduceMean', [shares], { keepdims: 0 });
 }
 
 /** Convolution, batch normalization with running statistics, ReLU, max pooling, dropout, dense. */

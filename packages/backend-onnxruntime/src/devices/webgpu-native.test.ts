@@ -1,5 +1,5 @@
 import { conformancePrograms } from '@modelwright/backend-conformance';
-import { createReferenceBackend, toNumbers } from '@modelwright/core';
+import { createReferenceBackend, GraphBuilder, statelessProgram, tensor, toNumbers } from '@modelwright/core';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { findVulkanDriver } from '../../test/vulkan-driver.js';
 import { createBackend } from '../backend.js';
@@ -18,12 +18,26 @@ describe.skipIf(missing !== undefined)(`training on WebGPU alone ${missing ?? ''
       const given = await (await opened)?.compile(program);
       const wanted = await createReferenceBackend().compile(program);
       for (let step = 0; step < 3; step++) {
-        const [{ loss }, expected] = [(await given?.run(inputs(step))) ?? {}, await wanted.run(inputs(step))];
-        expect(toNumbers(loss as never)[0]).toBeCloseTo(toNumbers(expected['loss'] as never)[0] as number, 4);
+        const [results, expected] = [(await given?.run(inputs(step))) ?? {}, await wanted.run(inputs(step))];
+        expect(Object.keys(results)).toEqual(Object.keys(expected));
+        for (const [name, number] of Object.entries(expected))
+          expect(toNumbers(results[name] as never)[0], name).toBeCloseTo(toNumbers(number)[0] as number, 4);
       }
       await given?.dispose();
     },
   );
+
+  it('compares integers of 32 bits, and says so of larger ones', async () => {
+    const builder = new GraphBuilder('labels');
+    const labels = builder.input('labels', 'int64', [3]);
+    builder.output('isTwo', builder.op('Equal', [labels, builder.scalar(2, 'int64')]));
+    const executable = await (await opened)?.compile(statelessProgram(builder.build()));
+    const answer = await executable?.run({ labels: tensor([2, -3, 2], { dtype: 'int64' }) });
+    expect([...toNumbers(answer?.['isTwo'] as never)]).toEqual([1, 0, 1]);
+    const refused = executable?.run({ labels: tensor([2, 2 ** 40, 2], { dtype: 'int64' }) });
+    await expect(refused).rejects.toMatchObject({ code: 'value-out-of-range', details: { input: 'labels' } });
+    await executable?.dispose();
+  });
 
   it('keeps memory flat over many steps', async () => {
     const [perceptron] = conformancePrograms();

@@ -14,7 +14,9 @@ import { writeOnnx } from '@modelwright/onnx';
 import type { SessionOptions } from '../engine/engine.js';
 import { lowerGraph } from '../lowering/lower-graph.js';
 import type { LoweringTable } from '../lowering/lowering.js';
+import type { NarrowedGraph } from '../lowering/webgpu/narrow-integers.js';
 import type { Accelerator, AcceleratorSession, AcceleratorSessionOptions, Placed } from './accelerator.js';
+import { type LoadedGraph, NarrowableGraph } from './loaded-graph.js';
 import { planResidency, type ResidencyPlan } from './residency-plan.js';
 import { ResidentExecutable } from './resident-executable.js';
 import { ResidentState } from './resident-state.js';
@@ -28,6 +30,8 @@ export interface ResidentContext {
   readonly table: LoweringTable;
   /** What is done to a graph before it is lowered. */
   readonly passes: readonly Pass[];
+  /** What is done to a lowered graph at last: int64 in int32, where that is exact. Default nothing. */
+  readonly narrow?: (graph: Graph) => NarrowedGraph;
   /** Names of the nodes of a lowered graph that the device must not take. */
   readonly cpuNodesOf: (graph: Graph) => readonly string[];
   readonly sessionOptions: SessionOptions;
@@ -48,10 +52,10 @@ export async function compileResident(
   checkTypes(plan.graph, context.accelerator);
   state.attach(program.state);
   try {
-    const session = await context.turns.add(() => load(plan, options, context));
+    const loaded = await context.turns.add(() => load(plan, options, context));
     const isScanned = !context.accelerator.keepsTensors && isScannable({ program, plan });
     const loadScan = isScanned ? () => loadSteps({ program, plan }, options, context) : undefined;
-    const parts = { program, plan, state, session, loadScan, turns: context.turns };
+    const parts = { program, plan, state, loaded, loadScan, turns: context.turns };
     const executable: ResidentExecutable = new ResidentExecutable(parts, () => context.onClosed(executable));
     return executable;
   } catch (error) {
@@ -85,11 +89,14 @@ async function load(
   { graph, carried }: ResidencyPlan,
   options: CompileOptions,
   context: ResidentContext,
-): Promise<AcceleratorSession | undefined> {
+): Promise<NarrowableGraph | undefined> {
   if (graph.outputs.length === 0) return undefined;
   const lowered = lower(graph, options, context);
   const stays = new Set(carried.map(({ output }) => output));
-  return createSession(lowered, { graph, stays }, context);
+  const { narrow, ...asItStands } = context;
+  return new NarrowableGraph(await createSession(lowered, { graph, stays }, context), () =>
+    createSession(lowered, { graph, stays }, asItStands),
+  );
 }
 
 /** The same steps as one graph of many of them. Lowered before: what lowering notes of a graph ends at the border of a body. */
@@ -106,7 +113,7 @@ async function loadSteps(
   );
   const steps = scanSteps({ graph: lowered, state: renamed });
   if (options.debug) verify(steps.graph);
-  const session = await createSession(steps.graph, { graph, stays: new Set() }, context);
+  const { session } = await createSession(steps.graph, { graph, stays: new Set() }, context);
   return { session, slots: new Map(state.map((slot) => [slot.input, slot])), ticks: steps.ticks };
 }
 
@@ -122,20 +129,19 @@ function lower(graph: Graph, { debug }: CompileOptions, { passes, table }: Resid
 async function createSession(
   lowered: Graph,
   { graph, stays }: { readonly graph: Graph; readonly stays: ReadonlySet<string | undefined> },
-  { accelerator, cpuNodesOf, sessionOptions }: ResidentContext,
-): Promise<AcceleratorSession> {
+  { accelerator, cpuNodesOf, narrow, sessionOptions }: ResidentContext,
+): Promise<LoadedGraph> {
   const onDevice = new Set(
     graph.outputs.flatMap(({ name, value }, index) =>
       stays.has(name) && accelerator.canHold(value) ? [`result.${index}`] : [],
     ),
   );
-  const { bytes } = writeOnnx(lowered, { valueInfo: false, trainingMetadata: false });
-  const options: AcceleratorSessionOptions = { onDevice, cpuNodes: cpuNodesOf(lowered), session: sessionOptions };
+  const { graph: final, narrowed } = narrow?.(lowered) ?? { graph: lowered, narrowed: new Map() };
+  const { bytes } = writeOnnx(final, { valueInfo: false, trainingMetadata: false });
+  const options: AcceleratorSessionOptions = { onDevice, cpuNodes: cpuNodesOf(final), session: sessionOptions };
   const session = await accelerator.createSession(bytes, options);
-  return withNames(
-    session,
-    graph.outputs.map(({ name }) => name),
-  );
+  const names = graph.outputs.map(({ name }) => name);
+  return { session: withNames(session, names), narrowed };
 }
 
 function withNames(session: AcceleratorSession, names: readonly string[]): AcceleratorSession {

@@ -1,4 +1,6 @@
 import {
+  type DType,
+  dtypeFacts,
   type Graph,
   type GraphOutput,
   isConcrete,
@@ -173,9 +175,15 @@ function hostCasts(
     const [value] = node.outputs;
     const source = input === undefined ? undefined : sources.get(input);
     if (source === undefined || value === undefined || isNumber(value) || !isHostMovement(node, value)) return [];
-    if (value.dtype === source.dtype) sources.set(value, source);
+    if (keepsAll(source.dtype, value.dtype)) sources.set(value, source);
     return [{ value, source }];
   });
+}
+
+/** Whether one cast does what two do, the first of them between these types. */
+function keepsAll(from: DType, to: DType): boolean {
+  const { kind, bits } = dtypeFacts[from];
+  return from === to || (to === 'int64' && (kind === 'int' || (kind === 'uint' && bits < 64)));
 }
 
 /** Casts that lose nothing, and new shapes of integers. Narrowing integers drops high bits, which numbers of JavaScript do not. */

@@ -9,8 +9,9 @@ import {
   type TensorMap,
   type Value,
 } from '@modelwright/core';
-import type { AcceleratorSession, Placed } from './accelerator.js';
+import type { Placed } from './accelerator.js';
 import { hostFeeds, numberTensor, type ReadNumber } from './host-feeds.js';
+import type { NarrowableGraph } from './loaded-graph.js';
 import type { ResidencyPlan } from './residency-plan.js';
 import { copyOf, type ResidentState } from './resident-state.js';
 import { type LoadedScan, ScannedRuns } from './scanned-runs.js';
@@ -21,7 +22,7 @@ export interface ResidentParts {
   readonly plan: ResidencyPlan;
   readonly state: ResidentState;
   /** Absent when the host computes everything. */
-  readonly session: AcceleratorSession | undefined;
+  readonly loaded: NarrowableGraph | undefined;
   /** Loads the scan that runs in a row are; absent where single runs keep their state on the device. */
   readonly loadScan: (() => Promise<LoadedScan>) | undefined;
   /** A device takes one run at a time, whichever program it is of. */
@@ -72,7 +73,7 @@ export class ResidentExecutable implements Executable {
 
   dispose(): Promise<void> {
     this.#closing ??= this.#parts.turns.add(async () => {
-      await this.#parts.session?.dispose();
+      await this.#parts.loaded?.dispose();
       await this.#scan?.then(({ session }) => session.dispose());
       this.state.detach();
       this.#onClosed();
@@ -107,11 +108,10 @@ export class ResidentExecutable implements Executable {
   async #runOnce(given: TensorMap, { signal, outputs }: RunOptions): Promise<TensorMap> {
     if (signal?.aborted)
       throw new ModelwrightError('aborted', 'the run was aborted before it began', { cause: signal.reason });
-    const { program, plan, session } = this.#parts;
+    const { program, plan } = this.#parts;
     for (const input of this.#declared) checkedInput(program.graph, input, given[input.name]);
     const numbers = plan.scalars.evaluate(await this.#numberReader(given));
-    const feeds = await this.#feeds(given, numbers);
-    const results = (await session?.run(feeds)) ?? new Map<string, Placed>();
+    const results = await this.#runOnDevice(given, numbers);
     const fetched = await this.#collect({ given, numbers, results }, outputs);
     await this.#advance({ given, numbers, results });
     return outputs === undefined ? fetched : { ...fetched, ...(await this.#fetchedState(outputs)) };
@@ -129,16 +129,22 @@ export class ResidentExecutable implements Executable {
     return (value) => held.get(value) as number;
   }
 
-  async #feeds(given: TensorMap, numbers: ReadNumber): Promise<ReadonlyMap<string, Placed>> {
-    const { plan, session } = this.#parts;
-    if (session === undefined) return new Map();
-    const feeds: Map<string, Placed> = hostFeeds(plan, given, numbers);
+  async #runOnDevice(given: TensorMap, numbers: ReadNumber): Promise<ReadonlyMap<string, Placed>> {
+    const { plan, loaded } = this.#parts;
+    if (loaded === undefined) return new Map();
+    const host = hostFeeds(plan, given, numbers);
+    const onHost = async (name: string): Promise<Tensor> => {
+      const slot = plan.slots.get(name);
+      return slot === undefined ? (host.get(name) ?? (given[name] as Tensor)) : this.state.onHost(slot.name);
+    };
+    const { session, narrow } = await loaded.for(onHost);
+    const feeds = new Map<string, Placed>();
     for (const name of session.inputNames) {
       const slot = plan.slots.get(name);
       if (slot !== undefined) feeds.set(name, await this.state.onDevice(slot.name));
-      else if (!feeds.has(name)) feeds.set(name, given[name] as Tensor);
+      else feeds.set(name, narrow.get(name) ?? host.get(name) ?? (given[name] as Tensor));
     }
-    return new Map(session.inputNames.map((name) => [name, feeds.get(name) as Placed]));
+    return session.run(feeds);
   }
 
   async #collect(
