@@ -2,13 +2,32 @@ import {
   type createPredictor,
   createReferenceBackend,
   evaluateGraph,
+  type Model,
   type Tensor,
   tensor,
   toNumbers,
   verify,
 } from '@modelwright/core';
+import {
+  add,
+  bertEncoder,
+  conv1d,
+  customLayer,
+  dense,
+  embedding,
+  globalAveragePooling1d,
+  input,
+  type Layer,
+  lstm,
+  model,
+  type SymbolicTensor,
+  sequential,
+  sinePositionEncoding,
+  transformerDecoder,
+  transformerEncoder,
+} from '@modelwright/models';
 import { describe, expect, test } from 'vitest';
-import { decodingProgram } from './decoding-program.js';
+import { type DecodingOptions, decodingProgram } from './decoding-program.js';
 import { tinyGpt } from './tiny-gpt.cases.js';
 
 const reference = createReferenceBackend();
@@ -76,3 +95,105 @@ async function expectLogits(
     expect(Math.max(...expected.map((value, at) => Math.abs(value - (given[at] as number))))).toBeLessThan(1e-6);
   }
 }
+
+describe('positions of other making', () => {
+  const size = { numHeads: 2, intermediateDim: 16, normalizeFirst: true } as const;
+  const decoder = (place: (x: SymbolicTensor) => SymbolicTensor): Model => {
+    const tokens = input({ name: 'tokens', shape: [null], dtype: 'int32' });
+    const embedded = embedding({ inputDim: 11, outputDim: 8 })(tokens);
+    const mixed = transformerDecoder(size)(place(embedded));
+    return model({ inputs: tokens, outputs: { logits: dense({ units: 11, activation: 'softmax' })(mixed) } });
+  };
+  // What exporters write: as many positions as there are tokens, looked up in a table.
+  const counted = customLayer(({ builder, addWeight }, x) => {
+    const count = builder.op('Squeeze', [builder.op('Shape', [x], { start: 1, end: 2 }), builder.integers([0])]);
+    const places = builder.op('Range', [builder.scalar(0, 'int64'), count, builder.scalar(1, 'int64')]);
+    const table = addWeight({ name: 'table', shape: [20, 8], initializer: 'randomUniform' });
+    return builder.op('Add', [
+      x,
+      builder.op('Unsqueeze', [builder.op('Gather', [table, places]), builder.integers([0])]),
+    ]);
+  });
+
+  test.each([
+    ['sines and cosines', decoder((x) => add()(x, sinePositionEncoding()(x)))],
+    ['a range up to the length', decoder((x) => counted(x))],
+  ])('%s', async (_, made) => {
+    const rows = [
+      [3, 1, 4, 1, 5],
+      [9, 2],
+    ];
+    const executable = await reference.compile(decodingProgram(made, { batch: 2, chunk: 3, maxLength: 12 }));
+    for (const start of [0, 3]) {
+      const counts = rows.map(({ length }) => Math.min(Math.max(length - start, 0), 3));
+      const ids = rows.map((row) => [0, 1, 2].map((place) => row[start + place] ?? 0));
+      const lengths = tensor(counts, { dtype: 'int64' });
+      const { logits } = await executable.run({ tokens: tensor(ids, { dtype: 'int32' }), lengths });
+      for (const [index, row] of rows.entries()) {
+        if (counts[index] === 0) continue;
+        const seen = tensor([row.slice(0, start + 3)], { dtype: 'int32' });
+        const whole = toNumbers(evaluateGraph(made.graph, { tokens: seen })['logits'] as Tensor).slice(-11);
+        const given = toNumbers(logits as Tensor).slice(index * 11, (index + 1) * 11);
+        // The model ends with a softmax, which decoding leaves out.
+        const sum = given.reduce((total, logit) => total + Math.exp(logit), 0);
+        for (const [token, logit] of given.entries())
+          expect(Math.exp(logit) / sum).toBeCloseTo(whole[token] as number, 6);
+      }
+    }
+  });
+});
+
+describe('refuses', () => {
+  const ofLayers = (...layers: Layer[]): Model =>
+    sequential({
+      inputShape: [null],
+      inputDType: 'int32',
+      layers: [embedding({ inputDim: 11, outputDim: 8 }), ...layers],
+    });
+  const block = { numHeads: 2, intermediateDim: 16 };
+  const masked = sequential({
+    inputShape: [null],
+    inputDType: 'int32',
+    layers: [embedding({ inputDim: 11, outputDim: 8, maskZero: true }), transformerDecoder(block)],
+  });
+
+  test.each<[string, Model, DecodingOptions, string, string]>([
+    ['attention that is not causal', ofLayers(transformerEncoder(block)), {}, 'unsupported-op', 'it is not causal'],
+    ['a mask of padding', masked, {}, 'unsupported-op', 'it has a mask'],
+    [
+      'a recurrent layer',
+      ofLayers(lstm({ units: 4, returnSequences: true })),
+      {},
+      'unsupported-op',
+      'mixes the positions',
+    ],
+    ['a convolution', ofLayers(conv1d({ filters: 4, kernelSize: 3, padding: 'causal' })), {}, 'unsupported-op', 'Conv'],
+    [
+      'a sum over all positions',
+      ofLayers(globalAveragePooling1d(), dense({ units: 3 })),
+      {},
+      'invalid-model',
+      'logits',
+    ],
+    [
+      'another input',
+      bertEncoder({ layers: 1, heads: 2, width: 8, vocabularySize: 9 }),
+      {},
+      'invalid-model',
+      'one input',
+    ],
+    ['an output that is not there', tinyGpt({ positions: 'rotary' }), { output: 'x' }, 'invalid-model', "output 'x'"],
+    [
+      'no limit',
+      ofLayers(transformerDecoder(block)),
+      { maxLength: undefined as never },
+      'invalid-argument',
+      "'maxLength'",
+    ],
+    ['more than a table has', tinyGpt({ positions: 'learned' }), { maxLength: 49 }, 'invalid-argument', '48 positions'],
+    ['no rows', tinyGpt({ positions: 'learned' }), { batch: 0 }, 'invalid-argument', "'batch'"],
+  ])('%s', (_, made, options, code, message) => {
+    const decode = (): unknown => decodingProgram(made, { maxLength: 16, ...options });
+    expect(decode).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+  });
+});
