@@ -87,6 +87,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
     capabilities: {
       ops: supportedOps,
       dtypes: new Set<DType>(dtypes),
+      dtypesOnHost: new Set(dtypes.filter((dtype) => !computedTypes.has(dtype))),
       threads: options.threads ?? 1,
       residency: 'device',
       symbolicShapes: true,
@@ -115,6 +116,9 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
     },
   };
 }
+
+/** Types that tfjs has arithmetic for, and text, which is only moved. */
+const computedTypes: ReadonlySet<DType> = new Set(['float32', 'int32', 'bool', 'string']);
 
 const supportedOps: ReadonlySet<string> = new Set(
   opNames.filter((name) => {

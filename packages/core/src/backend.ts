@@ -7,6 +7,8 @@ export interface BackendCapabilities {
   /** Ops it runs, own-domain ones included; whatever decomposes into them runs too. */
   readonly ops: ReadonlySet<string>;
   readonly dtypes: ReadonlySet<DType>;
+  /** Those of {@link dtypes} that the device has no arithmetic for: the host computes them, exactly but slowly. Default none. */
+  readonly dtypesOnHost?: ReadonlySet<DType>;
   readonly threads: number;
   /** Where state lives between runs. */
   readonly residency: 'host' | 'device';

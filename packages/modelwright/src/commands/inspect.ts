@@ -86,9 +86,9 @@ async function reportBackends(model: Model, asked: readonly string[] | undefined
 async function reportBackend(model: Model, configuration: BackendConfiguration): Promise<BackendReport> {
   try {
     const backend = await loadBackend(configuration);
-    const { runs, obstacles } = supportOf(model, backend.capabilities);
+    const { runs, obstacles, notes } = supportOf(model, backend.capabilities);
     await backend.dispose();
-    return { backend: labelOf(backend), available: true, runs, reasons: obstacles };
+    return { backend: labelOf(backend), available: true, runs, reasons: [...obstacles, ...notes] };
   } catch (error) {
     const expected =
       isModelwrightError(error, 'backend-unavailable') || isModelwrightError(error, 'invalid-configuration');

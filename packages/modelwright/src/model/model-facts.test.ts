@@ -1,4 +1,4 @@
-import { castTensor, createReferenceBackend, GraphBuilder, Model, tensor, zeros } from '@modelwright/core';
+import { castTensor, createReferenceBackend, type DType, GraphBuilder, Model, tensor, zeros } from '@modelwright/core';
 import { describe, expect, test } from 'vitest';
 import { describeModel } from './describe-model.js';
 import { fitInput, stackBatches } from './fit-input.js';
@@ -38,7 +38,13 @@ describe('whether a backend can run a model', () => {
   const { capabilities } = createReferenceBackend();
 
   test('it can if it has every op and dtype', () => {
-    expect(supportOf(twoLayerModel(), capabilities)).toEqual({ runs: true, obstacles: [] });
+    expect(supportOf(twoLayerModel(), capabilities)).toEqual({ runs: true, obstacles: [], notes: [] });
+    const dtypesOnHost = new Set<DType>(['float32', 'int64']);
+    expect(supportOf(twoLayerModel(), { ...capabilities, dtypesOnHost })).toEqual({
+      runs: true,
+      obstacles: [],
+      notes: ['float32 is computed on the host: slow'],
+    });
   });
 
   test('a missing op is named with its node, a missing dtype too', () => {
