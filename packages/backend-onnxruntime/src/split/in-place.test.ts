@@ -6,7 +6,7 @@ import { splitProgram } from './split-program.js';
 interface Variant {
   readonly op: 'ScatterND' | 'ScatterElements';
   /** What else the graph does with the buffer. */
-  readonly further?: (builder: GraphBuilder, values: { buffer: Value; next: Value; rows: Value }) => void;
+  readonly further?: ((builder: GraphBuilder, values: { buffer: Value; next: Value; rows: Value }) => void) | undefined;
 }
 
 /** Writes rows into a buffer and sums it up as it is then. */

@@ -1,5 +1,4 @@
 import {
-  type createPredictor,
   createReferenceBackend,
   evaluateGraph,
   type Model,
@@ -80,12 +79,7 @@ describe.each([
   });
 });
 
-async function expectLogits(
-  model: Parameters<typeof createPredictor>[0],
-  logits: Tensor,
-  rows: number[][],
-  counts?: number[],
-): Promise<void> {
+async function expectLogits(model: Model, logits: Tensor, rows: number[][], counts?: number[]): Promise<void> {
   const vocabulary = logits.shape[1] as number;
   for (const [index, row] of rows.entries()) {
     if (counts?.[index] === 0) continue;
