@@ -1,6 +1,6 @@
 """Times PyTorch training steps and predictions of the bench's networks; prints one JSON line.
 
-usage: torch_steps.py NETWORK MODE STEPS      NETWORK: mlp | cnn | deep | wide, MODE: train | predict1 | predict64
+usage: torch_steps.py NETWORK MODE STEPS      NETWORK: mlp | cnn | deep | wide | rnn | lstm, MODE: train | predict1 | predict64
 Thread settings come from the environment (OMP_WAIT_POLICY, OPENBLAS_NUM_THREADS).
 """
 import json
@@ -32,19 +32,38 @@ def deep():
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
 
 
+class Recurrent(nn.Module):
+    def __init__(self, cell, features, vocabulary=None):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, features) if vocabulary else nn.Identity()
+        self.cell = cell(features, 64, batch_first=True)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.head(self.cell(self.embedding(x))[0][:, -1])
+
+
 networks = {
     'mlp': (lambda: mlp(512), (784,), 128),
     'wide': (lambda: mlp(2800), (784,), 128),
     'cnn': (cnn, (1, 28, 28), 64),
     'deep': (deep, (3, 32, 32), 32),
+    'rnn': (lambda: Recurrent(nn.RNN, 1), (100, 1), 32),
+    'lstm': (lambda: Recurrent(nn.LSTM, 64, 1000), (100,), 32),
 }
 build, shape, batch = networks[network]
 model = build()
+
+
+def inputs(count):
+    return torch.randint(0, 1000, (count, *shape)) if network == 'lstm' else torch.rand(count, *shape)
+
+
 times = []
 if mode == 'train':
     optimizer = torch.optim.Adam(model.parameters(), eps=1e-7)
     loss_of = nn.CrossEntropyLoss()
-    x, y = torch.rand(batch, *shape), torch.randint(0, 10, (batch,))
+    x, y = inputs(batch), torch.randint(0, 10, (batch,))
     model.train()
 
     def step():
@@ -54,7 +73,7 @@ if mode == 'train':
         optimizer.step()
         return loss.item()
 else:
-    x = torch.rand(int(mode[len('predict'):]), *shape)
+    x = inputs(int(mode[len('predict'):]))
     model.eval()
 
     def step():

@@ -2,7 +2,7 @@
  * Modelwright beside its peers. Every measurement is a process of its own, and rounds interleave the peers, so that what
  * the machine does meanwhile meets all of them alike. Read the ratios, not the milliseconds.
  *
- * usage: main [--networks mlp,cnn,deep,wide] [--modes train,predict1,predict64,ticks] [--peers modelwright,torch]
+ * usage: main [--networks mlp,cnn,deep,wide,rnn,lstm] [--modes train,predict1,predict64,ticks] [--peers modelwright,torch]
  *             [--rounds 3] [--scale 1] [--out results.local.json]
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { formatTable } from './table.js';
 
 const { values } = parseArgs({
   options: {
-    networks: { type: 'string', default: 'mlp,cnn,deep,wide' },
+    networks: { type: 'string', default: 'mlp,cnn,deep,wide,rnn,lstm' },
     modes: { type: 'string', default: 'train,predict1,predict64' },
     peers: { type: 'string' },
     rounds: { type: 'string', default: '3' },

@@ -1,4 +1,4 @@
-import type { Model } from '@modelwright/core';
+import { type Model, Tensor } from '@modelwright/core';
 import {
   activation,
   batchNormalization,
@@ -11,6 +11,7 @@ import {
   maxPooling2d,
   sequential,
 } from '@modelwright/models';
+import { recurrentNetworks } from './recurrent-networks.js';
 
 /** A network of the benches: the same in every peer. */
 export interface Network {
@@ -18,6 +19,8 @@ export interface Network {
   readonly title: string;
   /** Of one sample; images channels last. */
   readonly inputShape: readonly number[];
+  /** Inputs are tokens below this; default: numbers in [0, 1). */
+  readonly vocabulary?: number;
   readonly batchSize: number;
   readonly layers: () => readonly Layer[];
   /** Steps a round, so that rounds of all networks take about equally long. */
@@ -86,6 +89,7 @@ export const networks: { readonly [name: string]: Network } = {
     layers: () => perceptron(2800),
     steps: 12,
   },
+  ...recurrentNetworks,
 };
 
 /** A fresh Modelwright model of the network. */
@@ -95,6 +99,7 @@ export function buildModel(network: Network): Model {
 
 /** Random samples and labels, the same in every run. */
 export function samplesOf(network: Network, count: number): { readonly x: Float32Array; readonly y: Int32Array } {
+  const { vocabulary } = network;
   const length = network.inputShape.reduce((product, extent) => product * extent, 1);
   let state = 1;
   const next = (): number => {
@@ -102,7 +107,16 @@ export function samplesOf(network: Network, count: number): { readonly x: Float3
     return state / 2 ** 32;
   };
   return {
-    x: Float32Array.from({ length: count * length }, next),
+    x: Float32Array.from(
+      { length: count * length },
+      vocabulary === undefined ? next : () => Math.floor(next() * vocabulary),
+    ),
     y: Int32Array.from({ length: count }, () => Math.floor(next() * 10)),
   };
+}
+
+/** `count` inputs as a model takes them. */
+export function inputTensor({ vocabulary, inputShape }: Network, x: Float32Array, count: number): Tensor {
+  const shape = [count, ...inputShape];
+  return vocabulary === undefined ? new Tensor('float32', shape, x) : new Tensor('int32', shape, Int32Array.from(x));
 }

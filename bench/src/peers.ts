@@ -46,7 +46,7 @@ export const peers: readonly Peer[] = [
     ...torch,
     environment: { OMP_NUM_THREADS: cores, OPENBLAS_NUM_THREADS: '1' },
   },
-  { name: 'tfjs wasm', ...tfjs, networks: ['mlp'], environment: { TFJS_BACKEND: 'wasm' }, share: 0.1 },
+  { name: 'tfjs wasm', ...tfjs, networks: ['mlp', 'rnn', 'lstm'], environment: { TFJS_BACKEND: 'wasm' }, share: 0.1 },
   { name: 'tfjs cpu', ...tfjs, networks: ['mlp', 'cnn'], environment: { TFJS_BACKEND: 'cpu' }, share: 0.05 },
 ];
 

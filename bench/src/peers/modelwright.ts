@@ -3,7 +3,7 @@ import { createPredictor, Tensor } from '@modelwright/core';
 import { createTrainer, fromArrays } from '@modelwright/training';
 import { loadBackend } from 'modelwright';
 import { type Measurement, measureRuns, processorStopwatch, readRequest, report } from '../measurement.js';
-import { buildModel, type Network, networks, samplesOf } from '../networks.js';
+import { buildModel, inputTensor, type Network, networks, samplesOf } from '../networks.js';
 import { countLateTicks } from '../ticks.js';
 
 /** How many times `fit` goes through the data; the first time compiles and warms up. */
@@ -41,7 +41,7 @@ async function timeFit(network: Network, steps: number): Promise<Measurement> {
   const moments: number[] = [];
   let stop = processorStopwatch();
   const data = fromArrays({
-    x: new Tensor('float32', [count, ...network.inputShape], x),
+    x: inputTensor(network, x, count),
     y: new Tensor('int32', [count], y),
   })
     .shuffle({ seed: 1 })
@@ -64,7 +64,7 @@ async function timeFit(network: Network, steps: number): Promise<Measurement> {
 async function timePredict(network: Network, batchSize: number): Promise<Measurement> {
   const predictor = await createPredictor(model, backend);
   const { x } = samplesOf(network, batchSize);
-  const input = new Tensor('float32', [batchSize, ...network.inputShape], x);
+  const input = inputTensor(network, x, batchSize);
   return measureRuns(request.steps, () => predictor.predict(input));
 }
 
@@ -72,7 +72,7 @@ async function timePredict(network: Network, batchSize: number): Promise<Measure
 async function timeTicks(runs: number): Promise<readonly number[]> {
   if (network === undefined) return [];
   const predictor = await createPredictor(model, backend);
-  const input = new Tensor('float32', [64, ...network.inputShape], samplesOf(network, 64).x);
+  const input = inputTensor(network, samplesOf(network, 64).x, 64);
   await predictor.predict(input);
   return countLateTicks(async () => {
     for (let run = 0; run < runs; run++) await predictor.predict(input);

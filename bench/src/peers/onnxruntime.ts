@@ -10,5 +10,8 @@ if (network === undefined) throw new TypeError(`no network '${request.network}'`
 const batchSize = Number(request.mode.slice('predict'.length));
 const session = await InferenceSession.create(writeOnnx(buildModel(network)).bytes);
 const { x } = samplesOf(network, batchSize);
-const feeds = { [session.inputNames[0] ?? '']: new Tensor('float32', x, [batchSize, ...network.inputShape]) };
+const shape = [batchSize, ...network.inputShape];
+const input =
+  network.vocabulary === undefined ? new Tensor('float32', x, shape) : new Tensor('int32', Int32Array.from(x), shape);
+const feeds = { [session.inputNames[0] ?? '']: input };
 report({ milliseconds: await timeRuns(request.steps, () => session.run(feeds)) });

@@ -3,7 +3,7 @@ import { createBackend } from '@modelwright/backend-onnxruntime';
 import { Tensor } from '@modelwright/core';
 import { toLoss, toOptimizer, trainingProgram } from '@modelwright/training';
 import { readRequest, report, timeRuns } from '../measurement.js';
-import { buildModel, networks, samplesOf } from '../networks.js';
+import { buildModel, inputTensor, networks, samplesOf } from '../networks.js';
 
 const request = readRequest();
 const network = networks[request.network];
@@ -23,7 +23,7 @@ const shape = [batchSize, ...network.inputShape];
 const program = trainingProgram(
   recipe,
   {
-    inputs: { [input]: { dtype: 'float32', shape } },
+    inputs: { [input]: { dtype: network.vocabulary === undefined ? 'float32' : 'int32', shape } },
     targets: { [output]: { dtype: 'int32', shape: [batchSize] } },
     sampleWeights: {},
   },
@@ -33,7 +33,7 @@ const backend = await createBackend();
 const executable = await backend.compile(program);
 const { x, y } = samplesOf(network, batchSize);
 const feeds = {
-  [`inputs.${input}`]: new Tensor('float32', shape, x),
+  [`inputs.${input}`]: inputTensor(network, x, batchSize),
   [`targets.${output}`]: new Tensor('int32', [batchSize], y),
   learningRate: new Tensor('float64', [], new Float64Array([1e-3])),
 };

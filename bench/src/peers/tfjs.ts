@@ -9,7 +9,16 @@ interface TfTensor {
   data(): Promise<Float32Array>;
   dispose(): void;
 }
+interface KernelCall {
+  readonly inputs: { readonly [name: string]: { readonly dataId: object; readonly shape: number[] } };
+  readonly attrs: { readonly numSegments: number };
+  readonly backend: {
+    readSync(id: object): ArrayLike<number>;
+    write(values: Float32Array, shape: number[], dtype: string): object;
+  };
+}
 interface TfCore {
+  registerKernel(kernel: { kernelName: string; backendName: string; kernelFunc: (call: KernelCall) => object }): void;
   setBackend(name: string): Promise<boolean>;
   tensor(values: Float32Array, shape: readonly number[]): TfTensor;
 }
@@ -34,6 +43,7 @@ const core = await load<TfCore & { default?: TfCore }>('@tensorflow/tfjs-core');
 await load(`@tensorflow/tfjs-backend-${backendName}`);
 const layers = await load<TfLayers>('@tensorflow/tfjs-layers');
 await core.setBackend(backendName);
+if (backendName === 'wasm') registerSegmentSum();
 const measured =
   request.mode === 'train'
     ? timeFit(network, request.steps)
@@ -44,6 +54,27 @@ report(await measured.then((found) => ({ ...found, notes: { backend: backendName
 function refusal(error: Error): Measurement {
   if (!/not registered for backend/.test(error.message)) throw error;
   return { milliseconds: [], notes: { refused: error.message } };
+}
+
+/** The gradient of an embedding wants this kernel, which the wasm backend lacks: without it the network would not train at all. */
+function registerSegmentSum(): void {
+  core.registerKernel({
+    kernelName: 'UnsortedSegmentSum',
+    backendName: 'wasm',
+    kernelFunc: ({ inputs: { x, segmentIds }, attrs: { numSegments }, backend }) => {
+      const [values, ids] = [x, segmentIds].map((input) => backend.readSync((input as { dataId: object }).dataId));
+      const rest = x?.shape.slice(segmentIds?.shape.length) ?? [];
+      const width = rest.reduce((product, extent) => product * extent, 1);
+      const sums = new Float32Array(numSegments * width);
+      for (let row = 0; row < (ids?.length ?? 0); row++) {
+        const to = (ids?.[row] as number) * width;
+        for (let at = 0; at < width; at++)
+          sums[to + at] = (sums[to + at] as number) + (values?.[row * width + at] as number);
+      }
+      const shape = [numSegments, ...rest];
+      return { dataId: backend.write(sums, shape, 'float32'), shape, dtype: 'float32' };
+    },
+  });
 }
 
 /** From numbers to numbers, as `createPredictor` is timed. */
@@ -89,10 +120,24 @@ async function timeFit(chosen: Network, steps: number): Promise<Measurement> {
   return { milliseconds: milliseconds.slice(1), processorMilliseconds: stop(steps - 1) };
 }
 
-function layersOf({ name, inputShape }: Network): readonly TfLayer[] {
+function layersOf({ name, inputShape, vocabulary }: Network): readonly TfLayer[] {
   const { layers: l } = layers;
   const make = (kind: string, options: object = {}): TfLayer => (l[kind] as (options: object) => TfLayer)(options);
   const first = { inputShape };
+  // The default takes long to make, and wants the chained form of ops, which are not loaded.
+  const recurrent = { recurrentInitializer: 'glorotUniform' };
+  if (name === 'rnn')
+    return [
+      make('simpleRNN', { units: 64, ...recurrent, ...first }),
+      make('dense', { units: 10, activation: 'softmax' }),
+    ];
+  if (name === 'lstm') {
+    return [
+      make('embedding', { inputDim: vocabulary as number, outputDim: 64, inputLength: inputShape[0] }),
+      make('lstm', { units: 64, ...recurrent }),
+      make('dense', { units: 10, activation: 'softmax' }),
+    ];
+  }
   if (name === 'mlp' || name === 'wide') {
     const units = name === 'mlp' ? 512 : 2800;
     return [
