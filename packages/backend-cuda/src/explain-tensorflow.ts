@@ -12,7 +12,7 @@ const install =
 /** How loading the package fails, the most telling first. */
 const knownFailures: readonly KnownFailure[] = [
   {
-    pattern: /Cannot find (package|module) '@tensorflow\/tfjs-node-gpu'/,
+    pattern: /Cannot find (package|module) '@tensorflow\/tfjs-node-gpu'|tried to access @tensorflow\/tfjs-node-gpu/,
     message: '@tensorflow/tfjs-node-gpu is not installed',
     hint: `${installCommands('@tensorflow/tfjs-node-gpu')}, on Linux or Windows, x64, with CUDA 11.2 and cuDNN 8.1`,
   },

@@ -94,7 +94,8 @@ const peers = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-wasm'];
 function reasonOf(cause: unknown): string {
   const message = cause instanceof Error ? (cause.message.split('\n')[0] as string) : String(cause);
   const missing =
-    /not found|cannot find|failed to resolve/i.test(message) && peers.find((name) => message.includes(`'${name}'`));
+    /not found|cannot find|failed to resolve|tried to access/i.test(message) &&
+    peers.find((name) => new RegExp(`(['"]|access )${name}['" ]`).test(message));
   return missing ? `${missing} is not installed` : message;
 }
 

@@ -32,7 +32,8 @@ function unwrap(loaded: unknown): JavaScriptApi {
 function explain(cause: unknown): never {
   const message = cause instanceof Error ? (cause.message.split('\n')[0] as string) : String(cause);
   const isMissing =
-    /onnxruntime-web/.test(message) && /not found|cannot find|failed to resolve|find package/i.test(message);
+    /onnxruntime-web/.test(message) &&
+    /not found|cannot find|failed to resolve|find package|tried to access/i.test(message);
   const why = isMissing ? 'is not installed' : `cannot be loaded: ${message}`;
   throw new ModelwrightError('backend-unavailable', `onnxruntime-web ${why}`, {
     hint: installCommands('onnxruntime-web'),

@@ -46,8 +46,10 @@ export async function importBinding(): Promise<BindingApi> {
     const loaded = (await import('onnxruntime-node')) as unknown as BindingApi & { readonly default?: BindingApi };
     return loaded.InferenceSession === undefined && loaded.default !== undefined ? loaded.default : loaded;
   } catch (cause) {
+    // With Yarn's Plug'n'Play code and text are others.
     const isMissing =
-      (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' && /'onnxruntime-node'/.test(String(cause));
+      /MODULE_NOT_FOUND/.test(String((cause as NodeJS.ErrnoException).code)) &&
+      /'onnxruntime-node'|tried to access onnxruntime-node/.test(String(cause));
     const why = isMissing ? 'is not installed' : `cannot be loaded: ${(cause as Error).message.split('\n')[0]}`;
     throw new ModelwrightError('backend-unavailable', `onnxruntime-node ${why}`, {
       hint: installCommands('onnxruntime-node'),
