@@ -20,7 +20,8 @@ export function decodeWeights(groups: readonly WeightGroup[]): readonly NamedWei
       const count = elementCountOf(spec.shape);
       const end = at + count * sizeOf(spec);
       if (end > bytes.length) throw wrongLength(end, bytes.length, `weight '${spec.name}'`);
-      const part = bytes.slice(at, end);
+      // A copy of its own, for any start; `slice` of Node's buffers is none.
+      const part = new Uint8Array(bytes.subarray(at, end));
       at = end;
       return { name: spec.name, tensor: decode(spec, part.buffer) };
     });
@@ -51,14 +52,23 @@ function decode({ name, shape, dtype, quantization }: WeightSpec, buffer: ArrayB
 }
 
 function expand(name: string, { dtype, scale, min }: WeightQuantization, buffer: ArrayBuffer): Float32Array {
-  if (dtype === 'float16') return Float32Array.from(new Uint16Array(buffer), fromFloat16Bits);
+  // Plain loops: `Float32Array.from` takes ten times as long, and there are millions.
+  if (dtype === 'float16') return fromHalves(new Uint16Array(buffer));
   if (scale === undefined || min === undefined) {
     throw new ModelwrightError('invalid-data', `weight '${name}' is quantized, but its scale or minimum is missing`, {
       given: { scale, min },
     });
   }
   const steps = dtype === 'uint8' ? new Uint8Array(buffer) : new Uint16Array(buffer);
-  return Float32Array.from(steps, (step) => step * scale + min);
+  const values = new Float32Array(steps.length);
+  for (let index = 0; index < steps.length; index++) values[index] = (steps[index] as number) * scale + min;
+  return values;
+}
+
+function fromHalves(halves: Uint16Array): Float32Array {
+  const values = new Float32Array(halves.length);
+  for (let index = 0; index < halves.length; index++) values[index] = fromFloat16Bits(halves[index] as number);
+  return values;
 }
 
 function wrongLength(expected: number, given: number, what: string): ModelwrightError {

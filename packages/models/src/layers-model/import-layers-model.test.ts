@@ -11,6 +11,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import {
   batchNormalization,
+  conv1d,
   conv2d,
   dense,
   flatten,
@@ -46,7 +47,7 @@ const { cases } = JSON.parse(readFileSync(new URL('../../fixtures/layers-models.
 };
 const caseNamed = (name: string): SavedModel => cases.find((each) => each.name === name) as SavedModel;
 
-const bytesOf = ({ weights }: SavedModel): Uint8Array => new Uint8Array(Buffer.from(weights, 'base64'));
+const bytesOf = ({ weights }: SavedModel): Buffer => Buffer.from(weights, 'base64');
 const fileOf = (saved: SavedModel): LayersModelFile => ({
   model: JSON.stringify(saved.model),
   readShard: (path) => {
@@ -108,6 +109,21 @@ describe('weights alone', () => {
     );
   });
 
+  test('layers may be counted from another number', async () => {
+    const tower = (count: number) =>
+      Array.from({ length: count }, () => conv1d({ filters: 2, kernelSize: 2, padding: 'same' }));
+    const model = sequential({ inputShape: [4, 2], layers: tower(4) });
+    const names = model.parameters.map(({ name }) => name);
+    const weightSpecs = [7, 8, 9, 10].flatMap((number) => [
+      { name: `conv1d_${number}/kernel`, shape: [2, 2, 2], dtype: 'float32' },
+      { name: `conv1d_${number}/bias`, shape: [2], dtype: 'float32' },
+    ]);
+    const weightData = Float32Array.from({ length: 40 }, (_, index) => index).buffer;
+    const { matched } = await importLayersModelWeights(model, { weightSpecs, weightData }, { strict: true });
+    expect(matched.map(({ parameter }) => parameter)).toEqual(names);
+    expect(model.getWeights()['conv1d_3.bias']?.data).toEqual(Float32Array.of(38, 39));
+  });
+
   test('of an artifacts object, as save handlers get it', async () => {
     const { model } = await importLayersModel(fileOf(saved));
     const [kernel, ...rest] = Object.keys(model.getWeights());
@@ -116,7 +132,7 @@ describe('weights alone', () => {
     const artifacts = {
       modelTopology: saved.model.modelTopology,
       weightSpecs: saved.model.weightsManifest[0]?.weights as readonly WeightSpec[],
-      weightData: bytesOf(saved).buffer as ArrayBuffer,
+      weightData: new Uint8Array(bytesOf(saved)).buffer,
     };
     expect((await importLayersModelWeights(copy, artifacts)).matched).toHaveLength(rest.length + 1);
     expect(copy.getWeights()).toEqual(model.getWeights());

@@ -3,6 +3,7 @@ import type { LayeredModel } from '../model/layered-model.js';
 import type { WeightReport } from '../pretrained/load-weights.js';
 import { toStored } from '../weights/keras-layout.js';
 import type { NamedWeight } from './decode-weights.js';
+import { renumbered, tokensOf, WeightName } from './weight-names.js';
 
 /** What became of the weights of a LayersModel. */
 export interface LayersModelWeightReport extends WeightReport {
@@ -15,46 +16,71 @@ export interface LayersModelWeightReport extends WeightReport {
   }[];
 }
 
-/** A weight of the model, with what its name is made of. */
+/** A weight of the model. */
 interface Place {
   readonly name: string;
-  readonly words: readonly string[];
+  readonly words: WeightName;
+  /** In Keras's layout. */
   readonly shape: readonly number[];
 }
 
 interface Source extends NamedWeight {
-  readonly words: readonly string[];
+  readonly words: WeightName;
 }
 
 /**
  * Gives a model the weights that were read, by name. Names match however they separate and capitalize words:
  * `batch_normalization_1/moving_mean` is `batchNormalization_1.movingMean`; models around and cells inside of a layer may be
- * left out; and within one layer the order settles what names do not.
+ * left out; layers may be counted from another number; and within one layer the order settles what names do not.
  */
 export function assignWeights(model: LayeredModel, weights: readonly NamedWeight[]): LayersModelWeightReport {
-  const places = model.parameters.map(({ name }) => ({
-    name,
-    words: wordsOf(name),
-    shape: model.layoutOf(name).keras,
-  }));
-  const sources = weights.map((weight) => ({ ...weight, words: wordsOf(weight.name) }));
-  const pairs = pair(places, sources);
-  const fitting = [...pairs].filter(([place, { tensor }]) => sameShape(place.shape, tensor.shape));
+  const places = model.parameters.map(({ name }) => ({ name, shape: model.layoutOf(name).keras }));
+  const asTheyAre = matchNames(places, weights, (names) => names);
+  const counted = asTheyAre.fitting.length === places.length ? asTheyAre : matchNames(places, weights, renumbered);
+  const { pairs, fitting } = counted.fitting.length > asTheyAre.fitting.length ? counted : asTheyAre;
   model.setWeights(Object.fromEntries(fitting.map(([{ name }, { tensor }]) => [name, stored(model, name, tensor)])));
-  const used = new Set(pairs.values());
+  const found = new Set([...pairs.keys()].map(({ name }) => name));
+  const used = new Set([...pairs.values()].map(({ name }) => name));
   return {
-    matched: fitting.map(([{ name }, source]) => ({ parameter: name, tensor: source.name })),
-    missing: places.filter((place) => !pairs.has(place)).map(({ name }) => name),
-    leftOver: sources.filter((source) => !used.has(source)).map(({ name }) => name),
+    matched: fitting.map(([place, source]) => ({ parameter: place.name, tensor: source.name })),
+    missing: places.filter(({ name }) => !found.has(name)).map(({ name }) => name),
+    leftOver: weights.filter(({ name }) => !used.has(name)).map(({ name }) => name),
     mismatched: [...pairs]
-      .filter(([place, { tensor }]) => !sameShape(place.shape, tensor.shape))
-      .map(([place, { name, tensor }]) => ({
-        parameter: place.name,
-        tensor: name,
-        given: tensor.shape,
-        expected: place.shape,
-      })),
+      .filter((pair) => !fits(pair))
+      .map(
+        ([
+          { name, shape },
+          {
+            name: tensor,
+            tensor: { shape: given },
+          },
+        ]) => ({
+          parameter: name,
+          tensor,
+          given,
+          expected: shape,
+        }),
+      ),
   };
+}
+
+type Pair = readonly [Place, Source];
+
+const fits = ([place, { tensor }]: Pair): boolean => sameShape(place.shape, tensor.shape);
+
+function matchNames(
+  places: readonly Omit<Place, 'words'>[],
+  weights: readonly NamedWeight[],
+  read: (names: readonly (readonly string[])[]) => readonly (readonly string[])[],
+): { readonly pairs: ReadonlyMap<Place, Source>; readonly fitting: readonly Pair[] } {
+  const withWords = <T extends { readonly name: string }>(
+    named: readonly T[],
+  ): readonly (T & { words: WeightName })[] => {
+    const names = read(named.map(({ name }) => tokensOf(name)));
+    return named.map((each, index) => ({ ...each, words: new WeightName(names[index] as readonly string[]) }));
+  };
+  const pairs = pairUp(withWords(places), withWords(weights));
+  return { pairs, fitting: [...pairs].filter(fits) };
 }
 
 /** @throws {@link ModelwrightError} `invalid-data` naming what does not match, unless everything does. */
@@ -78,46 +104,42 @@ function stored(model: LayeredModel, name: string, tensor: Tensor): Tensor {
   return toStored(castTensor(tensor, parameter?.value.dtype ?? 'float32'), model.layoutOf(name));
 }
 
-/** `block/conv_1/moving_mean:0` → `['block', 'conv1', 'movingmean']` */
-function wordsOf(name: string): readonly string[] {
-  return name
-    .replace(/:\d+$/, '')
-    .split(/[/.]/)
-    .map((word) => word.toLowerCase().replace(/[^a-z0-9]/g, ''));
-}
-
-type Rule = (place: Place, source: Source) => boolean;
+type Rule = (place: WeightName, source: WeightName) => boolean;
 
 // From the strictest on; each rule takes only what is certain by it: one source for one place.
 const rules: readonly Rule[] = [
-  (place, { words }) => place.words.join('/') === words.join('/'),
-  (place, { words }) => place.words.join('') === words.join(''),
+  (place, source) => place.path === source.path,
+  (place, source) => place.letters === source.letters,
   // Models around the layer are named here, but not there; or the other way round.
-  (place, { words }) => endsWith(place.words, words) || endsWith(words, place.words),
-  // A cell inside the layer is named there: `lstm/lstm_cell/kernel`.
-  (place, { words }) => words.length > 2 && endsWith(place.words, [...words.slice(0, -2), ...words.slice(-1)]),
+  (place, source) => place.endsWith(source) || source.endsWith(place),
+  // A cell inside the layer is named there.
+  (place, source) => {
+    const outer = source.withoutInner();
+    return outer !== undefined && place.endsWith(outer);
+  },
 ];
 
-function pair(places: readonly Place[], sources: readonly Source[]): ReadonlyMap<Place, Source> {
+function pairUp(places: readonly Place[], sources: readonly Source[]): ReadonlyMap<Place, Source> {
   const pairs = new Pairs(places, sources);
   for (const rule of rules) {
-    const found = pairs.open.map((place) => ({ place, matching: pairs.free.filter((source) => rule(place, source)) }));
-    for (const { place, matching } of found) {
-      const [source] = matching;
-      const sought = found.filter((other) => source !== undefined && other.matching.includes(source)).length;
-      if (source !== undefined && matching.length === 1 && sought === 1) pairs.take(place, source);
-    }
+    const { open, free } = pairs;
+    const matching = open.map(({ words }) => free.filter((source) => rule(words, source.words)));
+    const sought = new Map<Source, number>();
+    for (const source of matching.flat()) sought.set(source, (sought.get(source) ?? 0) + 1);
+    open.forEach((place, index) => {
+      const [source, ...others] = matching[index] as readonly Source[];
+      if (source !== undefined && others.length === 0 && sought.get(source) === 1) pairs.take(place, source);
+    });
   }
-  for (const layer of new Set(pairs.open.flatMap(({ words }) => words.slice(0, -1)))) pairByOrder(pairs, layer);
+  for (const layer of new Set(pairs.open.flatMap(({ words }) => words.layers))) pairByOrder(pairs, layer);
   return pairs.found;
 }
 
 // Within a layer, what is left on both sides goes together where numbers and shapes agree.
 function pairByOrder(pairs: Pairs, layer: string): void {
-  const within = ({ words }: Place | Source): boolean => words.slice(0, -1).includes(layer);
+  const within = ({ words }: Place | Source): boolean => words.layers.includes(layer);
   const [open, free] = [pairs.open.filter(within), pairs.free.filter(within)];
-  const fits = open.every(({ shape }, index) => sameShape(shape, free[index]?.tensor.shape ?? []));
-  if (open.length !== free.length || !fits) return;
+  if (open.length !== free.length || !open.every((place, index) => fits([place, free[index] as Source]))) return;
   open.forEach((place, index) => {
     pairs.take(place, free[index] as Source);
   });
@@ -147,8 +169,4 @@ class Pairs {
     this.#open = this.#open.filter((each) => each !== place);
     this.#free = this.#free.filter((each) => each !== source);
   }
-}
-
-function endsWith(words: readonly string[], ending: readonly string[]): boolean {
-  return ending.length > 0 && words.slice(-ending.length).join('/') === ending.join('/');
 }
