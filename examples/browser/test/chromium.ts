@@ -20,8 +20,9 @@ const named = process.env['CHROMIUM_PATH'];
 export const chromiumPath: string | undefined = (named ? [named] : usualPlaces).find((path) => existsSync(path));
 
 if (chromiumPath === undefined) {
+  const why = named ? `CHROMIUM_PATH is '${named}', where there is no file` : 'there is none where one usually lies';
   console.log(
-    'No Chromium: the browser tests are skipped. Install it (apt-get install chromium) or set CHROMIUM_PATH to run them.',
+    `No Chromium (${why}): the browser tests are skipped. Install it (apt-get install chromium) or set CHROMIUM_PATH to run them.`,
   );
 }
 
