@@ -17,6 +17,7 @@ export const webgpuLimits: { readonly [id: string]: string } = {
   'reduction/ReduceL1/float16': lateNodes,
   'reduction/ReduceLogSum/float16': lateNodes,
   'normalization/Softmax/float16': lateNodes,
+  'attention/Attention/float16': lateNodes,
   'pooling/LpPool/2d ceil, a window would start in the end padding gradient':
     'the shape of the pooling is inferred with a window more than it computes',
   'elementwise/Sin/special': noNaN,
