@@ -14,8 +14,8 @@ const longestChunk = 512;
 const chunkSizes: readonly number[] = [8, 32, 128, 512];
 
 /**
- * Rows of tokens under way on a backend: their keys and values, and the programs that read prompts and go on token by token
- * over them.
+ * Rows of tokens under way on a backend: their keys and values, and the program that reads prompts and goes on token by token
+ * over them; for backends that compile for one size, a program for each size.
  */
 export class DecodingSession {
   readonly batch: number;
@@ -23,28 +23,28 @@ export class DecodingSession {
   readonly #model: Model;
   readonly #options: DecodingSessionOptions;
   readonly #inputs: DecodingInputs;
-  /** Owns the state, which the others share. */
-  readonly #step: Executable;
-  readonly #readers: Map<number | string, Promise<Executable>> = new Map();
+  /** Takes any number of tokens if the backend has symbolic shapes, else one. Owns the state, which the others share. */
+  readonly #first: Executable;
+  readonly #readers: Map<number, Promise<Executable>> = new Map();
   readonly #held: number[];
 
-  /** Compiles the program that goes on token by token; those that read prompts follow when they are needed. */
+  /** Compiles the program that is always needed; others follow when they are. */
   static async open(model: Model, options: DecodingSessionOptions): Promise<DecodingSession> {
-    const program = decodingProgram(model, { ...options, chunk: 1 });
-    const step = await options.backend.compile(program, { name: `${model.name} decoding` });
-    return new DecodingSession(model, options, { step, inputs: decodingInputs(program) });
+    const program = decodingProgram(model, { ...options, chunk: isOpenFor(options) ? 'time' : 1 });
+    const first = await options.backend.compile(program, { name: `${model.name} decoding` });
+    return new DecodingSession(model, options, { first, inputs: decodingInputs(program) });
   }
 
   private constructor(
     model: Model,
     options: DecodingSessionOptions,
-    { step, inputs }: { readonly step: Executable; readonly inputs: DecodingInputs },
+    { first, inputs }: { readonly first: Executable; readonly inputs: DecodingInputs },
   ) {
     this.#model = model;
     this.#options = options;
     this.batch = options.batch;
     this.maxLength = options.maxLength;
-    this.#step = step;
+    this.#first = first;
     this.#inputs = inputs;
     this.#held = new Array<number>(options.batch).fill(0);
   }
@@ -56,7 +56,7 @@ export class DecodingSession {
 
   /** Forgets all tokens. What the buffers hold is never read again. */
   async reset(): Promise<void> {
-    await this.#step.writeState({ position: zeros('int64', [this.batch]) });
+    await this.#first.writeState({ position: zeros('int64', [this.batch]) });
     this.#held.fill(0);
   }
 
@@ -84,22 +84,18 @@ export class DecodingSession {
   }
 
   async dispose(): Promise<void> {
-    // The step's executable owns the state and goes last.
+    // The first executable owns the state and goes last.
     for (const reader of this.#readers.values()) await (await reader).dispose();
-    await this.#step.dispose();
+    await this.#first.dispose();
   }
 
   /** The size of the next piece. Padding may not reach beyond the buffers, where it would fall on the last position. */
   #chunkFor(wanted: number): number {
-    if (this.#isOpen) return Math.min(wanted, longestChunk);
+    if (isOpenFor(this.#options)) return Math.min(wanted, longestChunk);
     const room = this.maxLength - Math.max(...this.#held);
     const fitting = chunkSizes.filter((size) => size <= room);
     if (wanted < 3) return 1;
     return fitting.find((size) => size >= wanted) ?? fitting.at(-1) ?? 1;
-  }
-
-  get #isOpen(): boolean {
-    return this.#options.backend.capabilities.symbolicShapes;
   }
 
   async #run(
@@ -107,7 +103,7 @@ export class DecodingSession {
     { start, size }: { start: number; size: number },
     options: Pick<RunOptions, 'signal'>,
   ): Promise<Tensor> {
-    const executable = size === 1 ? this.#step : await this.#reader(this.#isOpen ? 'time' : size);
+    const executable = size === 1 || isOpenFor(this.#options) ? this.#first : await this.#reader(size);
     const counts = rows.map(({ length }) => Math.min(Math.max(length - start, 0), size));
     const { tokens, lengths } = this.#inputs;
     const ids = tokens.dtype === 'int64' ? new BigInt64Array(this.batch * size) : new Int32Array(this.batch * size);
@@ -130,7 +126,7 @@ export class DecodingSession {
     return result['logits'] as Tensor;
   }
 
-  #reader(chunk: number | string): Promise<Executable> {
+  #reader(chunk: number): Promise<Executable> {
     const known = this.#readers.get(chunk) ?? this.#compileReader(chunk);
     this.#readers.set(chunk, known);
     // A program that cannot be compiled is tried again when it is wanted again.
@@ -138,10 +134,15 @@ export class DecodingSession {
     return known;
   }
 
-  #compileReader(chunk: number | string): Promise<Executable> {
+  #compileReader(chunk: number): Promise<Executable> {
     const program = decodingProgram(this.#model, { ...this.#options, chunk });
-    return this.#options.backend.compile(program, { name: `${this.#model.name} reading`, shareState: this.#step });
+    return this.#options.backend.compile(program, { name: `${this.#model.name} reading`, shareState: this.#first });
   }
+}
+
+/** Whether one program serves prompts and single tokens alike. */
+function isOpenFor({ backend }: DecodingSessionOptions): boolean {
+  return backend.capabilities.symbolicShapes;
 }
 
 function rowOf({ data, shape }: Tensor, row: number): Float32Array {
