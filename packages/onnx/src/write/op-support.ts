@@ -20,11 +20,18 @@ interface LaterAttribute {
   readonly neutral: number;
 }
 
+/** Inputs that came after their op: how many it began with. */
+const laterInputs: { readonly [op: string]: { readonly first: number; readonly since: number } | undefined } = {
+  Attention: { first: 6, since: 24 },
+};
+
 /** Whether a node can stand in a file of this opset, given the down-conversion of its attributes. */
 export function isWritable(node: Node, opset: number): boolean {
   if (node.domain !== '') return true;
   const since = introducedIn(node.op);
   if (since !== undefined && since > opset) return false;
+  const later = laterInputs[node.op];
+  if (later !== undefined && node.inputs.length > later.first && later.since > opset) return false;
   return Object.entries(laterAttributes[node.op] ?? {}).every(([name, { since, neutral }]) => {
     const value = node.attributes[name];
     return since <= opset || value === undefined || value === neutral;
