@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createPredictor, type Predictor, Tensor } from '@modelwright/core';
 import { type GptOptions, gpt } from '@modelwright/models';
-import { createGenerator, type Generator } from '@modelwright/text';
+import { createGenerator, type TextGenerator } from '@modelwright/text';
 import { loadBackend } from 'modelwright';
 import { quantile } from './measurement.js';
 
@@ -95,7 +95,7 @@ interface Timed {
 }
 
 /** A text of all tokens; the last ones timed. */
-async function cached(generator: Generator): Promise<Timed> {
+async function cached(generator: TextGenerator): Promise<Timed> {
   const ids: number[] = [];
   const milliseconds: number[] = [];
   let before = performance.now();

@@ -43,7 +43,8 @@ export async function* generateRows(
     if (isFull) await session.reset();
     logits = await session.feed(
       rows.map((row) => (row.isLive ? (isFull ? newest(row, maxLength) : row.tokens.slice(-1)) : [])),
-      options,
+      // One token takes too little time to be broken off: looking between two is enough, and a run without a signal is quicker.
+      isFull ? options : {},
     );
   }
 }

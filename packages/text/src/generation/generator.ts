@@ -46,7 +46,7 @@ export interface GeneratorOptions {
 }
 
 /** A causal language model compiled to continue texts. */
-export interface Generator {
+export interface TextGenerator {
   readonly model: Model;
   readonly backend: Backend;
   /** Tokens a row may hold, its prompt counted. */
@@ -74,7 +74,7 @@ export interface Generator {
  * const generator = await createGenerator(model, { backend, tokenizer });
  * for await (const { text } of generator.generateText('Once upon', { maxTokens: 100, temperature: 0.8 })) write(text);
  */
-export async function createGenerator(model: Model, options: GeneratorOptions): Promise<Generator> {
+export async function createGenerator(model: Model, options: GeneratorOptions): Promise<TextGenerator> {
   // A snapshot: weights that are set later must not come into programs that are compiled later.
   const { name, graph, parameters, states } = model;
   const frozen = new Model({ name, graph, parameters, states });
@@ -115,7 +115,7 @@ export async function* generateText(
   }
 }
 
-class CachingGenerator implements Generator {
+class CachingGenerator implements TextGenerator {
   readonly model: Model;
   readonly backend: Backend;
   readonly maxLength: number;

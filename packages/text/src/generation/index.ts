@@ -4,10 +4,10 @@ export {
   createGenerator,
   type GenerateOptions,
   type GenerateTextOptions,
-  type Generator,
   type GeneratorOptions,
   generate,
   generateText,
+  type TextGenerator,
   type TokenIds,
 } from './generator.js';
 export { createSampler, type Draw, type DrawPlace, type Sampler, type SamplingOptions } from './sampling.js';
