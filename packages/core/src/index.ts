@@ -16,6 +16,7 @@ export * from './passes/cancel-transposes.js';
 export * from './passes/decompose.js';
 export * from './passes/eliminate-common-subexpressions.js';
 export * from './passes/fold-constants.js';
+export * from './passes/hoist-from-scans.js';
 export * from './passes/modes.js';
 export * from './passes/pass.js';
 export * from './passes/rebuild.js';

@@ -3,6 +3,7 @@ import {
   eliminateCommonSubexpressions,
   foldConstants,
   type Graph,
+  hoistFromScans,
   removeDeadNodes,
   runPasses,
 } from '@modelwright/core';
@@ -17,6 +18,7 @@ export function prepareGraph(graph: Graph, options: { readonly debug?: boolean }
     [
       foldConstants,
       decompose(needsDecomposition),
+      hoistFromScans,
       foldConstants,
       assignLayouts,
       foldConstants,

@@ -4,6 +4,7 @@ import {
   foldConstants,
   type Graph,
   GraphBuilder,
+  hoistFromScans,
   inlineGraph,
   inlineTrainingForm,
   type Model,
@@ -67,7 +68,7 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
     const parameter = live.find(({ value }) => bindings.get(value) === current);
     if (parameter !== undefined) builder.output(nextName(parameter.name), next);
   }
-  return runPasses(builder.build(), tidyingPasses);
+  return runPasses(builder.build(), [hoistFromScans, ...tidyingPasses]);
 }
 
 // A batch normalization whose own weights are all frozen uses and keeps its running statistics, as in Keras.
