@@ -1,17 +1,20 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
-import { type Backend, fromNumbers, type Model, Tensor } from '@modelwright/core';
+import { type Backend, createReferenceBackend, fromNumbers, type Model, Tensor } from '@modelwright/core';
 import {
   autoencoder,
+  bidirectionalLstmCtc,
+  dcgan,
   denseNet,
   inceptionV3,
   lenet5,
   mlp,
   mobileNetV2,
   resnet,
+  seq2seq,
   textCnn,
   variationalAutoencoder,
 } from '@modelwright/models';
-import { adam, createTrainer } from '@modelwright/training';
+import { adam, createJointTrainer, createTrainer, sparseCategoricalCrossentropy } from '@modelwright/training';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 let backend: Backend;
@@ -96,6 +99,105 @@ describe('networks of the zoo train', () => {
       expect(after['loss']).toBeGreaterThan(after['latent.klDivergence'] as number);
     }
     await trainer.dispose();
+  });
+
+  test('bidirectionalLstmCtc labels sequences of different lengths', async () => {
+    const [count, steps] = [8, 12];
+    const labels = Array.from({ length: count }, (_, row) => [1 + (row % 3), 1 + ((row + 1 + (row % 2)) % 3)]);
+    // Each label is a stretch of its own feature; the second half of the rows ends four steps earlier.
+    const numbers = labels.flatMap((pair, row) =>
+      Array.from({ length: steps }, (_, step) => {
+        const length = row < count / 2 ? steps : steps - 4;
+        const label = step >= length ? 0 : (pair[step < length / 2 ? 0 : 1] as number);
+        return [1, 2, 3].map((each) => (each === label ? 1 : step >= length ? 0 : 0.1));
+      }).flat(),
+    );
+    const data = {
+      x: fromNumbers('float32', [count, steps, 3], numbers),
+      y: fromNumbers('int32', [count, 2], labels.flat()),
+    };
+    const model = bidirectionalLstmCtc({ features: 3, classes: 4, units: 8 });
+    const trainer = await createTrainer(model, { backend, optimizer: adam({ learningRate: 0.05 }), loss: 'ctc' });
+    const history = await trainer.fit(data, { epochs: 40, batchSize: count, verbose: 0 });
+    const values = history.values['loss'] as number[];
+    expect(values.at(-1)).toBeLessThan(0.2 * (values[0] as number));
+    await trainer.dispose();
+  });
+
+  test('seq2seq writes sequences backwards', async () => {
+    const [count, steps] = [16, 5];
+    const sources = Array.from({ length: count }, (_, row) =>
+      Array.from({ length: steps }, (_unused, step) => 2 + ((row * 5 + step * (1 + (row % 4))) % 6)),
+    );
+    const reversed = sources.map((row) => [...row].reverse());
+    const inputs = {
+      source: fromNumbers('int32', [count, steps], sources.flat()),
+      // 1 begins.
+      target: fromNumbers(
+        'int32',
+        [count, steps],
+        reversed.flatMap((row) => [1, ...row.slice(0, -1)]),
+      ),
+    };
+    const targets = fromNumbers('int32', [count, steps], reversed.flat());
+    const model = seq2seq({
+      sourceVocabularySize: 8,
+      targetVocabularySize: 8,
+      embeddingSize: 12,
+      units: 24,
+      dropout: 0.05,
+    });
+    const loss = sparseCategoricalCrossentropy({ fromLogits: true });
+    const trainer = await createTrainer(model, { backend, optimizer: adam({ learningRate: 0.02 }), loss });
+    const before = (await trainer.trainOnBatch({ inputs, targets }))['loss'] as number;
+    for (let step = 0; step < 60; step++) await trainer.trainOnBatch({ inputs, targets });
+    expect((await trainer.testOnBatch({ inputs, targets }))['loss']).toBeLessThan(0.4 * before);
+    await trainer.dispose();
+  });
+
+  test('dcgan, by turns: each network’s loss falls when it is alone, as on the reference', async () => {
+    const traces = [];
+    for (const on of [backend, createReferenceBackend()]) {
+      const { generator, discriminator } = dcgan({ imageShape: [8, 8, 1], latentSize: 4, filters: 4 });
+      const trainer = createJointTrainer({
+        backend: on,
+        models: { generator, discriminator },
+        steps: {
+          discriminator: {
+            trains: 'discriminator',
+            optimizer: adam({ learningRate: 0.01, beta1: 0.5 }),
+            loss: ({ apply, meanLoss, arithmetic, input }) =>
+              arithmetic.add(
+                meanLoss('binaryCrossentropy', apply('discriminator', input('real')), 1),
+                meanLoss('binaryCrossentropy', apply('discriminator', apply('generator', input('noise'))), 0),
+              ),
+          },
+          generator: {
+            trains: 'generator',
+            optimizer: adam({ learningRate: 0.01, beta1: 0.5 }),
+            loss: ({ apply, meanLoss, input }) =>
+              meanLoss('binaryCrossentropy', apply('discriminator', apply('generator', input('noise'))), 1),
+          },
+        },
+      });
+      const real = images([8, 8, 1], 2, 6).x;
+      const noise = fromNumbers(
+        'float32',
+        [6, 4],
+        Array.from({ length: 24 }, (_, index) => Math.sin(index)),
+      );
+      const trace: number[] = [];
+      for (let step = 0; step < 4; step++) trace.push((await trainer.run('discriminator', { real, noise })).loss);
+      for (let step = 0; step < 4; step++) trace.push((await trainer.run('generator', { noise })).loss);
+      await trainer.dispose();
+      traces.push(trace);
+    }
+    const [trace, expected] = traces as [number[], number[]];
+    trace.forEach((loss, index) => {
+      expect(loss).toBeCloseTo(expected[index] as number, 3);
+    });
+    expect(trace[3]).toBeLessThan(trace[0] as number);
+    expect(trace[7]).toBeLessThan(trace[4] as number);
   });
 
   test('textCnn finds the words that matter', async () => {

@@ -1,5 +1,6 @@
 export { Autoencoder, type AutoencoderOptions, autoencoder, type Halves } from './autoencoder.js';
 export { type BertEncoderOptions, bertEncoder } from './bert-encoder.js';
+export { type BidirectionalLstmCtcOptions, bidirectionalLstmCtc } from './bidirectional-lstm-ctc.js';
 export { type Dcgan, type DcganOptions, dcgan } from './dcgan.js';
 export { type DenseNetOptions, denseNet } from './dense-net.js';
 export { type GptOptions, gpt } from './gpt.js';
@@ -9,6 +10,7 @@ export { type LeNet5Options, lenet5 } from './lenet5.js';
 export { type MlpOptions, mlp } from './mlp.js';
 export { type MobileNetV2Options, mobileNetV2 } from './mobile-net-v2.js';
 export { type ResnetDepth, type ResnetOptions, resnet } from './resnet.js';
+export { type Seq2seqOptions, seq2seq } from './seq2seq.js';
 export { type TextCnnOptions, textCnn } from './text-cnn.js';
 export { type TransformerOptions, transformer } from './transformer.js';
 export { type VariationalAutoencoderOptions, variationalAutoencoder } from './variational-autoencoder.js';
