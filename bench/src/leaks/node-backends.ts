@@ -17,12 +17,14 @@ export const nodeBackends: { readonly [name: string]: NodeBackend } = {
   'onnxruntime:wasm': { open: () => loadBackend('onnxruntime:wasm') },
   'onnxruntime:webgpu': { open: () => loadBackend('onnxruntime:webgpu') },
   wasm: { open: () => loadBackend('wasm') },
-  'tfjs, cpu kernels': { open: openTfjsCpu },
+  'tfjs, cpu kernels': { open: () => openTfjsCpu('direct') },
+  // How the kernels of tfjs-node are driven.
+  'tfjs, through its engine': { open: () => openTfjsCpu('engine') },
 };
 
-async function openTfjsCpu(): Promise<Backend> {
+async function openTfjsCpu(calls: 'direct' | 'engine'): Promise<Backend> {
   const core = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-backend-cpu');
   await core.setBackend('cpu');
-  return createTfjsBackend(core);
+  return createTfjsBackend(core, { calls });
 }
