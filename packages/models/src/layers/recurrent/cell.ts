@@ -61,6 +61,8 @@ export interface SingleCell {
   readonly stateCount: number;
   /** Whether it drops states while training, and so has a form of its own for that. */
   readonly hasTrainingForm: boolean;
+  /** Whether its output is its first state and stays finite over any number of steps. */
+  readonly isBounded: boolean;
   /**
    * Creates the weights and makes the cell ready for a sequence.
    *

@@ -66,6 +66,7 @@ function convLstm(kind: string, rank: number, options: ConvLstmOptions): Recurre
     kind: `${kind}Cell`,
     stateCount: 2,
     hasTrainingForm: recurrentDropout > 0,
+    isBounded: false,
     prepare: (context, x, mode) => prepareCell({ context, x, mode, options, filters, window, rank }),
   };
   return recurrentLayer(kind, cell, options);

@@ -274,6 +274,20 @@ export function activationAttributes(likes: readonly ActivationLike[]):
   };
 }
 
+const bounded: ReadonlySet<ActivationLike> = new Set([
+  'tanh',
+  'sigmoid',
+  'hardSigmoid',
+  'hardTanh',
+  'softsign',
+  'softmax',
+]);
+
+/** Whether all these activations have bounds. */
+export function areBounded(likes: readonly ActivationLike[]): boolean {
+  return likes.every((like) => bounded.has(like));
+}
+
 /** Applies an activation in the graph of `builder`. */
 export function activated(builder: GraphBuilder, like: ActivationLike, value: Value): Value {
   return activationOf(like)(builder, value);

@@ -8,6 +8,7 @@ import {
   activated,
   activationAttributes,
   addGateWeights,
+  areBounded,
   bothBiases,
   columnsOf,
   droppedInput,
@@ -68,6 +69,7 @@ function gruCellOf(options: GruCellOptions, kind: string): RecurrentCell {
     kind: 'gruCell',
     stateCount: 1,
     hasTrainingForm: recurrentDropout > 0,
+    isBounded: areBounded([activation, recurrentActivation]),
     prepare(context, x, mode) {
       const layout = { units, gates: 3, twoBiases: resetAfter };
       const weights = addGateWeights(context, options, { x, layout });

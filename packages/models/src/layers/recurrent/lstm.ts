@@ -7,6 +7,7 @@ import {
   activated,
   activationAttributes,
   addGateWeights,
+  areBounded,
   bothBiases,
   columnsOf,
   droppedInput,
@@ -70,6 +71,7 @@ function lstmCellOf(options: LstmCellOptions, kind: string): RecurrentCell {
     kind: 'lstmCell',
     stateCount: 2,
     hasTrainingForm: recurrentDropout > 0,
+    isBounded: areBounded([activation, recurrentActivation]),
     prepare(context, x, mode) {
       const { builder } = context;
       const { kernel, recurrentKernel, bias } = addGateWeights(context, options, { x, layout });

@@ -242,8 +242,8 @@ describe('forms', () => {
   test('one op does a whole sequence where it can, a loop elsewhere', () => {
     expect(ops(modelOf(lstm({ units: 2 }), [4, 3]))).toContain('LSTM');
     expect(ops(modelOf(lstm({ units: 2, dropout: 0.5 }), [4, 3]))).not.toContain('Scan');
-    const masked = modelOf(lstm({ units: 2 }), [4, 3]);
-    expect(ops(masked)).not.toContain('Scan');
+    const masked = sequential({ inputShape: [4, 3], layers: [layers.masking(), lstm({ units: 2 })] });
+    expect(ops(masked)).toContain('LSTM');
     expect(ops(modelOf(lstm({ units: 2, activation: 'gelu' }), [4, 3]))).not.toContain('LSTM');
   });
 
@@ -265,6 +265,30 @@ describe('forms', () => {
       const { y } = await predictor.predict({ x: fromNumbers('float32', [rows, steps, 3], ramp(rows * steps * 3)) });
       expect(y?.shape).toEqual([rows, steps, 4]);
     }
+  });
+
+  test('rows of any number and length run with masks, each as it does alone', async () => {
+    const built = sequential({
+      inputShape: [null],
+      layers: [
+        layers.embedding({ inputDim: 9, outputDim: 3, maskZero: true }),
+        layers.bidirectional({ layer: layers.gru({ units: 2, returnSequences: true }) }),
+        lstm({ units: 2 }),
+      ],
+    });
+    const predictor = await createPredictor(built, backend);
+    const run = async (rows: NestedNumbers): Promise<readonly number[]> =>
+      numbers((await predictor.predict(rows))['output']);
+    const together = await run([
+      [1, 2, 3, 4, 5],
+      [6, 7, 0, 0, 0],
+      [0, 8, 0, 1, 0],
+      [0, 0, 0, 0, 0],
+    ]);
+    const alone = [...(await run([[1, 2, 3, 4, 5]])), ...(await run([[6, 7]])), ...(await run([[8, 1]])), 0, 0];
+    together.forEach((value, index) => {
+      expect(value).toBeCloseTo(alone[index] as number, 6);
+    });
   });
 
   test('custom cells compute outside of the loop what they project', async () => {

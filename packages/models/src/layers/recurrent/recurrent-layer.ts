@@ -83,7 +83,8 @@ export function runSequence(context: LayerContext, { cell, options, inputs }: Se
   const request = { context, cell, x, mask: context.masks[0], reversed };
   const zeroed = zeroOutputForMask && returnSequences;
   const initial = given.length === 0 ? undefined : given;
-  return runCell({ ...request, initial, stateful, zeroOutputForMask: zeroed });
+  const wanted = { sequence: returnSequences, states: options.returnState ?? false };
+  return runCell({ ...request, initial, stateful, zeroOutputForMask: zeroed, wanted });
 }
 
 function flagsOf(options: SequenceOptions): {

@@ -82,6 +82,7 @@ export function customCell(options: CustomCellOptions): CellLayer {
     kind,
     stateCount: stateShapes.length,
     hasTrainingForm: false,
+    isBounded: false,
     prepare: (context, x) => ({
       stateShapes,
       outputIsState: false,

@@ -9,6 +9,7 @@ import {
   type SingleCell,
   type StackedCells,
 } from './cell.js';
+import { packSteps } from './pack-steps.js';
 
 /** How a cell goes along a sequence. */
 export interface RunRequest {
@@ -26,6 +27,8 @@ export interface RunRequest {
   readonly stateful: boolean;
   /** Steps that do not count give 0. */
   readonly zeroOutputForMask: boolean;
+  /** Whether the outputs of all steps are wanted, and whether the states are; the last output always is. */
+  readonly wanted: { readonly sequence: boolean; readonly states: boolean };
 }
 
 /** What a layer takes from it. */
@@ -49,7 +52,9 @@ function runStack(request: RunRequest & { readonly cell: StackedCells }): Sequen
   let below: SequenceRun | undefined;
   for (const { cell, context, firstState } of cellsWithin(request.context, request.cell)) {
     const initial = request.initial?.slice(firstState, firstState + cell.stateCount);
-    below = runCell({ ...request, cell, context, x: below?.sequence ?? request.x, initial });
+    const isLast = firstState + cell.stateCount === request.cell.stateCount;
+    const wanted = { ...request.wanted, sequence: request.wanted.sequence || !isLast };
+    below = runCell({ ...request, cell, context, x: below?.sequence ?? request.x, initial, wanted });
     states.push(...below.states);
   }
   return { ...(below as SequenceRun), states };
@@ -73,7 +78,8 @@ function runStateful(request: SingleRequest): SequenceRun {
   const states = stateShapes.map((shape, index) =>
     context.addState({ name: `state_${index}`, dtype: x.dtype, shape: [batch, ...shape] }),
   );
-  const run = runSingle({ ...request, initial: request.initial ?? states.map(({ value }) => value) });
+  const initial = request.initial ?? states.map(({ value }) => value);
+  const run = runSingle({ ...request, initial, wanted: { ...request.wanted, states: true } });
   for (const [index, state] of states.entries()) state.update(run.states[index] as Value);
   return run;
 }
@@ -92,12 +98,31 @@ function runSingle(request: SingleRequest): SequenceRun {
 
 function runIn(request: SingleRequest, mode: CellMode): SequenceRun {
   const { context, cell, x, mask, reversed, initial } = request;
+  if (mask !== undefined && canPack(request, cell)) return runPacked({ ...request, mask }, mode);
   const prepared = cell.prepare(context, x, mode);
   if (mask === undefined && prepared.fused !== undefined) {
     const run = prepared.fused({ reversed, ...(initial === undefined ? {} : { initial }) });
     return { ...run, last: run.states[0] as Value };
   }
   return scanCell(request, prepared);
+}
+
+// Behind its last step a row goes on with what stands there. No gradient comes from that, as long as nothing gets infinite.
+function canPack({ wanted }: SingleRequest, { isBounded, stateCount }: SingleCell): boolean {
+  return isBounded && (!wanted.states || stateCount === 1);
+}
+
+/** A sequence with a mask as one without: steps that do not count are moved behind the others. */
+function runPacked(request: SingleRequest & { readonly mask: Value }, mode: CellMode): SequenceRun {
+  const { context, x, mask, reversed, zeroOutputForMask, wanted, initial } = request;
+  const packed = packSteps(context.builder, { x, mask, reversed });
+  const run = runIn({ ...request, x: packed.x, mask: undefined, reversed: false }, mode);
+  const last = packed.last(run.sequence);
+  return {
+    sequence: wanted.sequence ? packed.unpack(run.sequence, zeroOutputForMask) : run.sequence,
+    last,
+    states: initial === undefined ? [last, ...run.states.slice(1)] : [packed.last(run.sequence, initial[0])],
+  };
 }
 
 /** The states of the loop: those of the cell, and behind them the last output where no state is it. */

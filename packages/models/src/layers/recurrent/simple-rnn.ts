@@ -7,6 +7,7 @@ import {
   activated,
   activationAttributes,
   addGateWeights,
+  areBounded,
   bothBiases,
   columnsOf,
   droppedInput,
@@ -54,6 +55,7 @@ function simpleRnnCellOf(options: SimpleRnnCellOptions, kind: string): Recurrent
     kind: 'simpleRnnCell',
     stateCount: 1,
     hasTrainingForm: recurrentDropout > 0,
+    isBounded: areBounded([activation]),
     prepare(context, x, mode) {
       const { builder } = context;
       const { kernel, recurrentKernel, bias } = addGateWeights(context, options, { x, layout: { units, gates: 1 } });
