@@ -6,12 +6,13 @@ import {
   type OpAttributes,
   type Tensor,
   tensor,
+  type Value,
   zeros,
 } from '@modelwright/core';
 import { deviceDTypeOf, Held } from '../device/held.js';
 import { NodeScope } from './node-scope.js';
 import type { RunContext } from './run-plan.js';
-import { concatenated, sliced } from './sequences.js';
+import { concatenated, SequenceWriter, sliced } from './sequences.js';
 
 /** What a node with subgraphs runs on. The caller keeps its references to the values. */
 export interface ControlFlowRequest {
@@ -56,7 +57,7 @@ function runLoop(node: Node, request: ControlFlowRequest): readonly Held[] {
     carried = results.slice(0, initial.length);
     made.push(results.slice(initial.length));
   }
-  return [...carried, ...stackAll(node, context, made, { skipped: initial.length, outputs: undefined })];
+  return [...carried, ...stackAll(node.outputs.slice(initial.length), context, made)];
 }
 
 type ScanAttributes = OpAttributes['Scan'];
@@ -75,16 +76,30 @@ function runScan(node: Node, request: ControlFlowRequest): readonly Held[] {
   const length = sequences[0]?.shape[axisOf(0)] ?? 0;
   let states: readonly Held[] = values.slice(0, stateCount).map((held) => held.retain());
   const parts = sequences.map((sequence, index) => new SequenceReader(context, sequence, axisOf(index)));
-  const made: (readonly Held[])[] = [];
+  const writers = node.outputs.slice(stateCount).map((output) => new SequenceWriter(context, output.dtype, length));
+  const outputPlace = (index: number, step: number): number =>
+    attributes.scan_output_directions?.[index] === 1 ? length - 1 - step : step;
   for (let step = 0; step < length; step++) {
     const slices = parts.map((part, index) => part.at(directions?.[index] === 1 ? length - 1 - step : step));
     const results = run('body', [...states, ...slices]);
     for (const held of [...states, ...slices]) held.release();
     states = results.slice(0, stateCount);
-    made.push(results.slice(stateCount));
+    for (const [index, writer] of writers.entries()) {
+      writer.put(outputPlace(index, step), results[stateCount + index] as Held);
+    }
   }
   for (const part of parts) part.release();
-  return [...states, ...stackAll(node, context, made, { skipped: stateCount, outputs: attributes })];
+  const stacked = writers.map((writer, index) => {
+    const { shape } = node.outputs[stateCount + index] as Node['outputs'][number];
+    const axis = attributes.scan_output_axes?.[index] ?? 0;
+    return alongAxis(
+      context,
+      writer.finish() ?? emptyOf(context, node.outputs[stateCount + index] as Value),
+      axis,
+      shape.length,
+    );
+  });
+  return [...states, ...stacked];
 }
 
 /** Steps of a sequence, one after another. */
@@ -134,34 +149,28 @@ function transposedOnHost(context: RunContext, held: Held, perm: readonly number
   return new Held(context.kernels, held.dtype, castTensor(turned as Tensor, held.dtype));
 }
 
-interface Stacking {
-  /** Outputs of the body that are not stacked. */
-  readonly skipped: number;
-  /** How a scan stacks; a loop does it along the first axis. */
-  readonly outputs: ScanAttributes | undefined;
+/** What steps make, along the axis where a scan wants it. */
+function alongAxis(context: RunContext, stacked: Held, given: number, rank: number): Held {
+  const axis = (given + rank) % rank;
+  if (axis === 0 || stacked.shape[0] === 0) return stacked;
+  const perm = Array.from({ length: rank - 1 }, (_, at) => at + 1).toSpliced(axis, 0, 0);
+  const turned = transposedHeld(context, stacked, perm);
+  stacked.release();
+  return turned;
 }
 
-function stackAll(
-  node: Node,
-  context: RunContext,
-  made: readonly (readonly Held[])[],
-  { skipped, outputs }: Stacking,
-): readonly Held[] {
-  return node.outputs.slice(skipped).map((output, index) => {
+function emptyOf({ kernels }: RunContext, { dtype, shape }: Value): Held {
+  const extents = shape.map((extent) => (typeof extent === 'number' ? extent : 0));
+  return new Held(kernels, dtype, zeros(dtype, extents));
+}
+
+/** The stacked outputs of a loop. */
+function stackAll(outputs: readonly Value[], context: RunContext, made: readonly (readonly Held[])[]): readonly Held[] {
+  return outputs.map((output, index) => {
     const parts = made.map((step) => step[index] as Held);
-    if (outputs?.scan_output_directions?.[index] === 1) parts.reverse();
-    if (parts.length === 0) {
-      const shape = output.shape.map((extent) => (typeof extent === 'number' ? extent : 0));
-      return new Held(context.kernels, output.dtype, zeros(output.dtype, shape));
-    }
+    if (parts.length === 0) return emptyOf(context, output);
     const stacked = concatenated(context, parts);
     for (const part of parts) part.release();
-    const rank = stacked.shape.length;
-    const axis = ((outputs?.scan_output_axes?.[index] ?? 0) + rank) % rank;
-    if (axis === 0) return stacked;
-    const perm = Array.from({ length: rank - 1 }, (_, at) => at + 1).toSpliced(axis, 0, 0);
-    const turned = transposedHeld(context, stacked, perm);
-    stacked.release();
-    return turned;
+    return stacked;
   });
 }

@@ -45,6 +45,45 @@ function rowOf(
   return part;
 }
 
+/** Collects what the steps of a scan give out, each at its place along the first axis. */
+export class SequenceWriter {
+  readonly #context: RunContext;
+  readonly #dtype: Held['dtype'];
+  readonly #length: number;
+  readonly #parts: Held[] = [];
+  #stacked: TensorInfo | undefined;
+
+  constructor(context: RunContext, dtype: Held['dtype'], length: number) {
+    this.#context = context;
+    this.#dtype = dtype;
+    this.#length = length;
+  }
+
+  /** Takes a step's result over: copied into place at once where memory can be reached, so that it need not be kept. */
+  put(place: number, part: Held): void {
+    const { memory } = this.#context.kernels;
+    const dtype = deviceDTypeOf(this.#dtype);
+    const count = countOf(part.shape);
+    if (memory === undefined || dtype !== this.#dtype || count === 0) {
+      this.#parts[place] = part;
+      return;
+    }
+    const source = part.device();
+    this.#stacked ??= memory.allocate([this.#length, ...part.shape], dtype);
+    memory.view(this.#stacked).set(memory.view(source), place * count);
+    part.release();
+  }
+
+  /** All steps; undefined if there were none. */
+  finish(): Held | undefined {
+    if (this.#stacked !== undefined) return new Held(this.#context.kernels, this.#dtype, this.#stacked);
+    if (this.#parts.length === 0) return undefined;
+    const stacked = concatenated(this.#context, this.#parts);
+    for (const part of this.#parts) part.release();
+    return stacked;
+  }
+}
+
 /** Stacks equal shapes along a new first axis. */
 export function concatenated(context: RunContext, parts: readonly Held[]): Held {
   const [first] = parts as readonly [Held, ...Held[]];
