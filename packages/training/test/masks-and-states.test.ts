@@ -1,4 +1,7 @@
 /** What a model's layers say of steps and of earlier batches, as training and evaluation take it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import {
   createPredictor,
@@ -20,7 +23,7 @@ import {
   sequential,
 } from '@modelwright/models';
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
-import { createTrainer, customLoss, sgd, sparseCategoricalCrossentropy } from '@modelwright/training';
+import { callback, createTrainer, customLoss, sgd, sparseCategoricalCrossentropy } from '@modelwright/training';
 import { describe, expect, test } from 'vitest';
 
 const backend = createReferenceBackend();
@@ -151,6 +154,24 @@ describe('states', () => {
     expect(await predicted()).toEqual([5, 10]);
     await trainer.resetStates();
     expect(await predicted()).toEqual([1, 2]);
+  });
+
+  test('are part of a checkpoint, and begin anew when a callback says so', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'states-'));
+    const options = { backend, loss: 'mse', optimizer: sgd({ learningRate: 0 }) } as const;
+    const data = { x: [[1], [2], [1], [2]], y: [[0], [0], [0], [0]] };
+    const fit = { batchSize: 2, shuffle: false, verbose: 0 } as const;
+    const first = await createTrainer(summing(), options);
+    await first.fit(data, fit);
+    await first.saveCheckpoint(join(folder, 'first'));
+    const second = await createTrainer(summing(), options);
+    await second.loadCheckpoint(join(folder, 'first'));
+    expect(numbers((await second.predict(batch.x))['y'])).toEqual([3, 6]);
+    const anew = callback({ onEpochBegin: (_, run) => run.resetStates() });
+    const history = await second.fit(data, { ...fit, epochs: 2, callbacks: [anew] });
+    const loss = (1 ** 2 + 2 ** 2 + 2 ** 2 + 4 ** 2) / 4;
+    expect(history.values['loss']).toEqual([expect.closeTo(loss, 5), expect.closeTo(loss, 5)]);
+    await rm(folder, { recursive: true });
   });
 
   test('a shared layer goes on from one of its places to the next', async () => {
