@@ -18,7 +18,7 @@ export interface OnnxRuntimeBackendOptions {
    * Default false.
    */
   readonly worker?: boolean;
-  /** Threads a single op may use. Default: one a core. */
+  /** Threads a single op may use. Default: one a core, or a single one for programs whose time goes into loops of small steps. */
   readonly threads?: number;
   /**
    * How much WebAssembly memory one program may take for its state, so that updates run as one pass over it. A program that needs more, or 0,

@@ -4,6 +4,7 @@ import { isExchanged } from './engine/element-type.js';
 import type { Engine, SessionOptions } from './engine/engine.js';
 import { type ExecutableParts, OrtExecutable } from './executable/ort-executable.js';
 import { RuntimeGraph } from './executable/runtime-graph.js';
+import { threadCountFor } from './executable/thread-count.js';
 import { UpdatePasses } from './executable/update-passes.js';
 import { blockConvolutions, hasCarriedWeights } from './lowering/blocked/block-convolutions.js';
 import { probeBlock } from './lowering/blocked/probe-block.js';
@@ -111,7 +112,9 @@ async function load(
 ): Promise<RuntimeGraph | undefined> {
   if (graph.outputs.length === 0) return undefined;
   const { bytes } = writeOnnx(graph, { valueInfo: false, trainingMetadata: false });
-  const session = await context.engine.createSession(bytes, context.sessionOptions);
+  const threads = threadCountFor(graph);
+  const options = { ...(threads === undefined ? {} : { intraOpThreads: threads }), ...context.sessionOptions };
+  const session = await context.engine.createSession(bytes, options);
   // Lowering may have dropped the last use of an input; the session then does not know it.
   const known = new Set(session.inputs.map(({ name }) => name));
   return new RuntimeGraph(
