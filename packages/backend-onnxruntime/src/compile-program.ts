@@ -9,6 +9,7 @@ import { UpdatePasses } from './executable/update-passes.js';
 import { blockConvolutions, hasCarriedWeights } from './lowering/blocked/block-convolutions.js';
 import { probeBlock } from './lowering/blocked/probe-block.js';
 import { lowerGraph } from './lowering/lower-graph.js';
+import { poolBeforeRelu } from './lowering/pool-before-relu.js';
 import { HostMemory, type Region, type RegionType, regionBytes } from './memory/host-memory.js';
 import { StateStore } from './memory/state-store.js';
 import { type SplitProgram, splitProgram } from './split/split-program.js';
@@ -66,8 +67,8 @@ async function lower(graph: Graph, engine: Engine): Promise<Graph> {
   if (!hasCarriedWeights(graph)) return lowerGraph(graph);
   const block = await probeBlock(engine);
   if (block === undefined) return lowerGraph(graph);
-  // Before lowering for weight gradients, after it for the convolutions that input gradients become.
-  return blockConvolutions(lowerGraph(blockConvolutions(graph, block)), block);
+  // Before lowering, so that what stands between convolutions is known for what it is; after it for those that other ops become.
+  return blockConvolutions(lowerGraph(blockConvolutions(poolBeforeRelu(graph), block)), block);
 }
 
 /** What enters or leaves must have an array in JavaScript; int4 may only live inside. */

@@ -25,22 +25,38 @@ function windowOf(attributes: ConvAttributes, rank: number): Window {
   };
 }
 
-/**
- * `dx`: with stride 1 the convolution of `dy` with the flipped, transposed weight (25 ms where `ConvTranspose` takes 44), else
- * `ConvTranspose`.
- */
-export const convInputGradient: Rewrite<'ConvInputGradient'> = ({ builder, input, attributes }) => {
-  const [dy, weight] = [input(0), input(1)];
+/** A convolution of `dy` that gives the gradient of another one's input. */
+interface InputGradientForm {
+  readonly weight: Value;
+  readonly attributes: ConvAttributes;
+}
+
+/** With stride 1 `dx` is the convolution of `dy` with the flipped, transposed weight; undefined for other strides. */
+export function inputGradientConvolution(
+  builder: GraphBuilder,
+  weight: Value,
+  attributes: OpAttributes['ConvInputGradient'],
+): InputGradientForm | undefined {
   const kernel = concreteShape(weight.shape, `'${weight.name}'`).slice(2);
   const { strides, dilations, pads } = windowOf(attributes, kernel.length);
   const extents = kernel.map((size, axis) => (size - 1) * (dilations[axis] as number));
   const begin = extents.map((extent, axis) => extent - (pads[axis] as number));
   const end = extents.map((extent, axis) => extent - (pads[axis + kernel.length] as number));
+  if (strides.some((stride) => stride !== 1) || [...begin, ...end].some((pad) => pad < 0)) return undefined;
+  const { group } = attributes;
+  const flipped = transposeGroups(builder, flip(builder, weight, kernel.length), group);
+  return { weight: flipped, attributes: { dilations, group, pads: [...begin, ...end], auto_pad: 'NOTSET' } };
+}
+
+/** `dx`: with stride 1 a convolution (25 ms where `ConvTranspose` takes 44), else `ConvTranspose`. */
+export const convInputGradient: Rewrite<'ConvInputGradient'> = ({ builder, input, attributes }) => {
+  const [dy, weight] = [input(0), input(1)];
+  const form = inputGradientConvolution(builder, weight, attributes);
+  if (form !== undefined) return [builder.op('Conv', [dy, form.weight], form.attributes)];
+  const kernel = concreteShape(weight.shape, `'${weight.name}'`).slice(2);
+  const { strides, dilations, pads } = windowOf(attributes, kernel.length);
+  const extents = kernel.map((size, axis) => (size - 1) * (dilations[axis] as number));
   const { group, input_shape: inputShape } = attributes;
-  if (strides.every((stride) => stride === 1) && [...begin, ...end].every((pad) => pad >= 0)) {
-    const flipped = transposeGroups(builder, flip(builder, weight, kernel.length), group);
-    return [builder.op('Conv', [dy, flipped], { dilations, group, pads: [...begin, ...end], auto_pad: 'NOTSET' })];
-  }
   const outputPadding = kernel.map((_, axis) => {
     const covered = (strides[axis] as number) * ((dy.shape[axis + 2] as number) - 1) + (extents[axis] as number) + 1;
     const padding = (pads[axis] as number) + (pads[axis + kernel.length] as number);

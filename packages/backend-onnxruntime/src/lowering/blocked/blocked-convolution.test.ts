@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEngine } from '../../engine/create-engine.js';
 import type { Engine } from '../../engine/engine.js';
 import { convolveBlocked, weightGradientBlocked } from './blocked-convolution.js';
+import { BlockedValues } from './blocked-values.js';
 import { probeBlock } from './probe-block.js';
 
 let engine: Engine;
@@ -80,7 +81,7 @@ describe('blocked convolutions equal plain ones', () => {
     const [blocked, plain] = (await run(
       (builder, input, other) => [
         convolveBlocked(
-          { builder, attributes, block: size, leastMultiplications: 0 },
+          { builder, attributes, block: size, leastMultiplications: 0, values: new BlockedValues(builder) },
           { x: input, weight: other },
         ) as Value,
         builder.op('Conv', [input, other], attributes),
@@ -97,6 +98,7 @@ describe('blocked convolutions equal plain ones', () => {
           attributes: { ...attributes, weight_shape: weightShape },
           block: size,
           leastMultiplications: 0,
+          values: new BlockedValues(builder),
         };
         const swap = (value: Value): Value => builder.op('Transpose', [value], { perm: [1, 0, 2, 3] });
         const swapped = { ...attributes, strides: dilations, dilations: strides };

@@ -7,6 +7,7 @@ import {
   type Value,
 } from '@modelwright/core';
 import { type BlockedWindow, blockedConvolution, blockedFilter, fromBlocked, toBlocked } from './blocked-layout.js';
+import type { BlockedValues } from './blocked-values.js';
 
 type ConvAttributes = OpAttributes['Conv'];
 
@@ -20,6 +21,8 @@ export interface BlockedRequest {
   readonly block: number;
   /** Smaller convolutions stay plain; default 4 million multiplications. */
   readonly leastMultiplications?: number;
+  /** What is in the layout already; results become part of it. */
+  readonly values: BlockedValues;
 }
 
 /** What a convolution reads. */
@@ -37,7 +40,7 @@ export interface ConvolutionInputs {
  */
 export function convolveBlocked(request: BlockedRequest, inputs: ConvolutionInputs): Value | undefined {
   const { x, weight, bias } = inputs;
-  const { builder, attributes, block } = request;
+  const { builder, attributes, block, values } = request;
   if (!fits(attributes, [x, weight])) return undefined;
   const [outputs, channels, ...kernel] = concreteShape(weight.shape, `'${weight.name}'`) as [
     number,
@@ -48,8 +51,8 @@ export function convolveBlocked(request: BlockedRequest, inputs: ConvolutionInpu
   if (outputs % block !== 0 || (channels >= block && channels % block !== 0)) return undefined;
   const window = { ...windowOf(attributes, kernel), bias };
   if (multiplications(x, weight, window) < (request.leastMultiplications ?? leastByDefault)) return undefined;
-  const source = channels < block ? x : toBlocked(builder, x);
-  return fromBlocked(builder, blockedConvolution(builder, source, blockedFilter(builder, weight, block), window));
+  const source = channels < block ? x : values.blocked(x);
+  return values.plain(blockedConvolution(builder, source, blockedFilter(builder, weight, block), window));
 }
 
 /**
@@ -84,19 +87,16 @@ export function weightGradientBlocked(request: BlockedRequest, x: Value, dy: Val
     dilations: strides,
     pads: [0, 0, 0, 0],
   };
-  const result = fromBlocked(
-    builder,
-    blockedConvolution(builder, source, filterOfGradient(builder, dy, block), window),
-  );
+  const result = fromBlocked(builder, blockedConvolution(builder, source, filterOfGradient(request, dy), window));
   return builder.op('Transpose', [result], { perm: [1, 0, 2, 3] });
 }
 
 // Through the runtime's own reorder: a transpose of the plain layout would take eight times as long.
-function filterOfGradient(builder: GraphBuilder, dy: Value, block: number): Value {
+function filterOfGradient({ builder, block, values }: BlockedRequest, dy: Value): Value {
   const [batch, outputs, height, width] = concreteShape(dy.shape, `'${dy.name}'`) as [number, number, number, number];
   const reshape = (value: Value, shape: readonly number[]): Value =>
     builder.op('Reshape', [value, builder.integers(shape)]);
-  const split = reshape(toBlocked(builder, dy), [batch / block, block, outputs / block, height * width, block]);
+  const split = reshape(values.blocked(dy), [batch / block, block, outputs / block, height * width, block]);
   return reshape(builder.op('Transpose', [split], { perm: [2, 0, 3, 1, 4] }), [outputs, batch, height, width]);
 }
 

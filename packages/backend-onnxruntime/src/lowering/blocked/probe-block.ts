@@ -3,6 +3,7 @@ import {
   type Graph,
   GraphBuilder,
   isModelwrightError,
+  type OpAttributes,
   type Tensor,
   toNumbers,
   type Value,
@@ -11,6 +12,9 @@ import {
 import { writeOnnx } from '@modelwright/onnx';
 import type { Engine } from '../../engine/engine.js';
 import { convolveBlocked, weightGradientBlocked } from './blocked-convolution.js';
+import { fromBlocked, toBlocked } from './blocked-layout.js';
+import { maxPoolBlocked, maxPoolGradientBlocked } from './blocked-pooling.js';
+import { BlockedValues } from './blocked-values.js';
 
 /** Block sizes the runtime is known to use: of processors with 512-bit vectors and with 256-bit ones. */
 const candidates = [16, 8];
@@ -45,17 +49,17 @@ async function firstThatAgrees(engine: Engine): Promise<number | undefined> {
 
 async function agrees(engine: Engine, block: number): Promise<boolean> {
   const results = await runGraph(engine, trial(block));
-  const expected = results.slice(0, 3);
-  return expected.every((plain, index) => isClose(plain, results[index + 3] as Tensor));
+  const expected = results.slice(0, results.length / 2);
+  return expected.every((plain, index) => isClose(plain, results[index + expected.length] as Tensor));
 }
 
-/** Three blocked convolutions beside the plain ones: wide, with fewer channels than a block, and a weight gradient. */
+/** Blocked forms beside plain ones: convolutions, wide and with fewer channels than a block, a weight gradient, a pooling and its gradient. */
 function trial(block: number): Graph {
   const builder = new GraphBuilder('blocked layout trial');
   const extent = 12;
   const pads = [1, 1, 1, 1];
   const attributes = { pads, group: 1, auto_pad: 'NOTSET' as const };
-  const request = { builder, attributes, block, leastMultiplications: 0 };
+  const request = { builder, attributes, block, leastMultiplications: 0, values: new BlockedValues(builder) };
   const wide = sample(builder, 'wide', [block, 2 * block, extent, extent]);
   const narrow = sample(builder, 'narrow', [block, 3, extent, extent]);
   const gradient = sample(builder, 'gradient', [block, 2 * block, extent, extent]);
@@ -74,6 +78,13 @@ function trial(block: number): Graph {
     convolveBlocked(request, { x: narrow, weight: narrowWeight }),
     weightGradientBlocked({ ...request, attributes: gradientAttributes }, narrow, gradient),
   ];
+  const side = [2, 2] as const;
+  const window = { kernel_shape: side, strides: side };
+  const [maxima, places] = builder.node('MaxPool', [wide], window, { outputs: 2 });
+  plain.push(builder.op('MaxUnpool', [maxima, places, builder.integers(wide.shape as readonly number[])], window));
+  const pooling = { builder, attributes: window as unknown as OpAttributes['MaxPoolGradient'], block };
+  const [source, pooled] = [toBlocked(builder, wide), maxPoolBlocked(pooling, toBlocked(builder, wide))];
+  blocked.push(fromBlocked(builder, maxPoolGradientBlocked(pooling, source, pooled, pooled)));
   [...plain, ...blocked].forEach((value, index) => {
     builder.output(`result${index}`, value as Value);
   });
