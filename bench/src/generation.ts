@@ -2,9 +2,13 @@
  * Generation with and without the cache of keys and values, one beside the other: greedy tokens must be the same, and a token
  * at the end of the text must be cheaper by the promised factor. Rounds alternate; ratios are taken in each, then their median.
  *
- * usage: generation [--rounds 5] [--tokens 256] [--models characters,words] [--out results.local.json]
+ * With `--torch`, PyTorch generates with a cache as well, in each round, in the best of three settings of its threads.
+ *
+ * usage: generation [--torch] [--rounds 5] [--tokens 256] [--models characters,words] [--out results.local.json]
  */
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createPredictor, type Predictor, Tensor } from '@modelwright/core';
 import { type GptOptions, gpt } from '@modelwright/models';
@@ -18,12 +22,17 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '256' },
     models: { type: 'string', default: 'characters,words' },
     backend: { type: 'string', default: 'onnxruntime' },
+    torch: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
 
 /** Tokens at the end of the text that are timed. */
-const window = 16;
+const window = 64;
+/** The same where each costs a pass over the whole text. */
+const slowWindow = 12;
+/** A token takes less than a slice of time that the system gives to others: what lies above tells of them. */
+const share = 0.2;
 const leastRatio = 5;
 const tokens = Number(values.tokens);
 
@@ -43,6 +52,8 @@ interface Row {
   readonly ratios: readonly number[];
   readonly ratio: number;
   readonly tokensPerSecond: number;
+  /** How many times as fast as PyTorch with a cache. */
+  readonly overTorch: number | undefined;
   readonly areEqual: boolean;
 }
 
@@ -58,13 +69,17 @@ async function measure(name: string, options: GptOptions): Promise<Row> {
   const generator = await createGenerator(model, { backend, maxLength: tokens });
   const predictor = await createPredictor(model, backend);
   const text = [1, ...(await cached(generator)).ids];
-  const rounds: { readonly fast: number; readonly slow: number }[] = [];
+  const rounds: { readonly fast: number; readonly slow: number; readonly torch: number }[] = [];
   let areEqual = true;
   for (let round = 0; round < Number(values.rounds); round++) {
     const fast = await cached(generator);
     const slow = await uncached(predictor, text);
-    areEqual &&= slow.ids.every((id, index) => id === text[tokens - window + index]);
-    rounds.push({ fast: quantile(fast.milliseconds, 0.5), slow: quantile(slow.milliseconds, 0.5) });
+    areEqual &&= slow.ids.every((id, index) => id === text[tokens - slowWindow + index]);
+    rounds.push({
+      fast: quantile(fast.milliseconds, share),
+      slow: quantile(slow.milliseconds, share),
+      torch: byTorch(options),
+    });
   }
   areEqual &&= await isWhollyEqual(predictor, text);
   await backend.dispose();
@@ -85,8 +100,31 @@ async function measure(name: string, options: GptOptions): Promise<Row> {
     ratios,
     ratio: quantile(ratios, 0.5),
     tokensPerSecond: 1000 / cachedMilliseconds,
+    overTorch: values.torch
+      ? quantile(
+          rounds.map(({ fast, torch }) => torch / fast),
+          0.5,
+        )
+      : undefined,
     areEqual,
   };
+}
+
+/** Milliseconds of a token in PyTorch at its best; NaN where it is not asked for. */
+function byTorch({ vocabularySize: vocabulary, layers, heads, width }: GptOptions): number {
+  if (!values.torch) return Number.NaN;
+  const sizes = JSON.stringify({ vocabulary, layers, heads, width, tokens, window, share });
+  const script = fileURLToPath(new URL('../peers/torch_generation.py', import.meta.url));
+  const settings = [{}, { OMP_WAIT_POLICY: 'passive' }, { OPENBLAS_NUM_THREADS: '1' }];
+  const times = settings.map((setting) => {
+    const env = { ...process.env, ...setting };
+    const { stdout } = spawnSync(process.env['BENCH_PYTHON'] ?? '/usr/bin/python3', [script, sizes], {
+      env,
+      encoding: 'utf8',
+    });
+    return (JSON.parse(stdout) as { milliseconds: number }).milliseconds;
+  });
+  return Math.min(...times);
 }
 
 interface Timed {
@@ -112,7 +150,7 @@ async function cached(generator: TextGenerator): Promise<Timed> {
 async function uncached(predictor: Predictor, text: readonly number[]): Promise<Timed> {
   const ids: number[] = [];
   const milliseconds: number[] = [];
-  for (let length = tokens - window; length < tokens; length++) {
+  for (let length = tokens - slowWindow; length < tokens; length++) {
     const before = performance.now();
     ids.push((await mostLikely(predictor, text.slice(0, length))).at(-1) as number);
     milliseconds.push(performance.now() - before);
@@ -139,11 +177,11 @@ async function mostLikely(predictor: Predictor, ids: readonly number[]): Promise
 function formatRows(all: readonly Row[]): string {
   const lines = all.map(
     (row) =>
-      `| ${row.model}, ${(row.weights / 1e6).toFixed(1)} M | ${row.uncachedMilliseconds.toFixed(2)} | ${row.cachedMilliseconds.toFixed(2)} | ${row.ratio.toFixed(1)} | ${row.tokensPerSecond.toFixed(0)} | ${row.areEqual ? 'yes' : 'NO'} |`,
+      `| ${row.model}, ${(row.weights / 1e6).toFixed(1)} M | ${row.uncachedMilliseconds.toFixed(2)} | ${row.cachedMilliseconds.toFixed(2)} | ${row.ratio.toFixed(1)} | ${row.tokensPerSecond.toFixed(0)} | ${row.overTorch?.toFixed(1) ?? '–'} | ${row.areEqual ? 'yes' : 'NO'} |`,
   );
   return [
-    `| a token at ${tokens} | without cache, ms | with cache, ms | ratio | tokens/s | same tokens |`,
-    '| --- | --- | --- | --- | --- | --- |',
+    `| a token at ${tokens} | without cache, ms | with cache, ms | ratio | tokens/s | over PyTorch with cache | same tokens |`,
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...lines,
   ].join('\n');
 }
