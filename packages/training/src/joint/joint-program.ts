@@ -142,6 +142,7 @@ function contextOf({ name, stateful, applied, inputs }: ContextRequest): JointSt
       const values = loss.build({ arithmetic, target: aligned, prediction: predictionOf(builder, prediction) });
       return meanLoss({ arithmetic, loss, target: aligned, values, sampleWeights: undefined, mask: undefined });
     },
+    gradients: (value, by) => backpropagate(builder, [{ value: arithmetic.sum(value) }], by),
     stopGradient: (value) => builder.op('StopGradient', [value]),
   };
 }

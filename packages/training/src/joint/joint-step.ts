@@ -48,6 +48,14 @@ export interface JointStepContext<Name extends string = string> {
    * @param target - As the loss takes it, or one number for all.
    */
   meanLoss(loss: LossLike, prediction: Value, target: Value | number): Value;
+  /**
+   * Gradients of `value`, or of its sum, by some of the values it was made of: for penalties on gradients, which are
+   * differentiated once more.
+   *
+   * @returns one for each of `by`, of its shape.
+   * @throws {@link ModelwrightError} `not-differentiable` naming the node in the way.
+   */
+  gradients(value: Value, by: readonly Value[]): readonly Value[];
   /** `value`, but gradients end there. */
   stopGradient(value: Value): Value;
 }

@@ -149,3 +149,51 @@ describe('models that play against each other', () => {
     expect(() => createJointTrainer({ backend, models: { network: network(1) }, steps })).toThrow("step 'slow' cannot");
   });
 });
+
+test('a penalty on gradients is differentiated once more', async () => {
+  const critic = () =>
+    sequential({ seed: 5, inputShape: [2], layers: [dense({ units: 3, activation: 'tanh' }), dense({ units: 1 })] });
+  const x = wave([4, 2], 1);
+  const lossOf = async (weights: { readonly [name: string]: Tensor }, learningRate: number) => {
+    const model = critic();
+    model.setWeights(weights);
+    const trainer = createJointTrainer({
+      backend,
+      models: { critic: model },
+      steps: {
+        penalty: {
+          trains: 'critic',
+          optimizer: sgd({ learningRate }),
+          // (‖∂critic/∂x‖ − 1)², as in arXiv:1704.00028.
+          loss: ({ apply, gradients, arithmetic: a, input }) => {
+            const [gradient] = gradients(apply('critic', input('x')), [input('x')]);
+            const norm = a.squareRoot(a.sum(a.square(gradient as never), [1]));
+            return a.mean(a.square(a.subtract(norm, 1)));
+          },
+        },
+      },
+    });
+    const { loss } = await trainer.run('penalty', { x });
+    await trainer.sync();
+    return { loss, weights: model.getWeights() };
+  };
+  const start = critic().getWeights();
+  const rate = 0.1;
+  const { weights: stepped } = await lossOf(start, rate);
+  const kernel = start['dense.kernel'] as Tensor;
+  const numbers = toNumbers(kernel);
+  // What the step took for the gradient is the slope of the loss.
+  for (const index of [0, 3, 5]) {
+    const shifted = async (by: number): Promise<number> => {
+      const moved = fromNumbers(
+        'float32',
+        kernel.shape,
+        Array.from(numbers, (value, at) => value + (at === index ? by : 0)),
+      );
+      return (await lossOf({ ...start, 'dense.kernel': moved }, 0)).loss;
+    };
+    const slope = ((await shifted(0.01)) - (await shifted(-0.01))) / 0.02;
+    const taken = ((numbers[index] as number) - (toNumbers(stepped['dense.kernel'] as Tensor)[index] as number)) / rate;
+    expect(taken).toBeCloseTo(slope, 3);
+  }
+});
