@@ -73,7 +73,8 @@ export function bytePairTokenizer({ vocabulary: tokens, merges, ...special }: By
   const encodePart = partEncoder(vocabulary, merges);
   const specialTokens = specialTokensOf(special);
   const splitSpecial = specialSplitter(specialTokens);
-  const decoder = new TextDecoder();
+  // A byte order mark is text like any other here: what was encoded comes back.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   return {
     vocabularySize: tokens.length,
     ...(vocabulary.padId === undefined ? {} : { padId: vocabulary.padId }),

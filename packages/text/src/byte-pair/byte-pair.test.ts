@@ -43,6 +43,7 @@ describe('byte-pair encoding', () => {
     }
     const bytes = String.fromCharCode(...Array.from({ length: 0x300 }, (_, code) => code));
     expect(tokenizer.decode(tokenizer.encode(bytes))).toBe(bytes);
+    expect(tokenizer.decode(tokenizer.encode('\ufeffmarked'))).toBe('\ufeffmarked');
   });
 
   test('is deterministic: neither another run nor another order of texts changes it', () => {
