@@ -13,6 +13,7 @@ import {
   removeDeadNodes,
   type Value,
 } from '@modelwright/core';
+import { fuseProducts } from './fuse-products.js';
 import type { Lowering, LoweringTable, Rewrite } from './lowering.js';
 import { loweringTable } from './lowering-table.js';
 import { poolBeforeRelu } from './pool-before-relu.js';
@@ -50,7 +51,8 @@ export function lowerGraph(graph: Graph, table: LoweringTable = loweringTable): 
     current = next;
   }
   // What a composite op and its gradient were both made from is computed once.
-  return removeDeadNodes.run(eliminateCommonSubexpressions.run(current));
+  const merged = eliminateCommonSubexpressions.run(current);
+  return removeDeadNodes.run(table === loweringTable ? fuseProducts(merged) : merged);
 }
 
 interface Request {

@@ -66,8 +66,9 @@ function buildSteps(request: Request): Steps {
   const { queryHeads, keyHeads, headSize, valueSize } = layout;
   const f = new Algebra(builder);
   const scale = attributes.scale ?? 1 / Math.sqrt(headSize);
-  const scaled = scale === 1 ? query : f.mul(query, scale);
-  const q = splitHeads(builder, scaled, queryHeads, headSize);
+  // Right before the product, where a backend can take it in.
+  const split = splitHeads(builder, query, queryHeads, headSize);
+  const q = scale === 1 ? split : f.mul(split, scale);
   const keys = afterPast(request, attentionInput.pastKey, splitHeads(builder, key, keyHeads, headSize));
   const values = afterPast(request, attentionInput.pastValue, splitHeads(builder, value, keyHeads, valueSize));
   const k = repeatHeads(builder, keys, layout, headSize);
@@ -149,9 +150,9 @@ export function attentionGradient(context: GradientContext<Attributes>): readonl
   const [dPastKey, dKey] = beforeAndNow(context, add(dk, dKeyOut), layout);
   const [dPastValue, dValue] = beforeAndNow(context, add(dv, dValueOut), layout);
   const scale = attributes.scale ?? 1 / Math.sqrt(layout.headSize);
-  const dq = needs(0) && through?.raw ? joinHeads(builder, product(through.raw, k), layout) : undefined;
+  const scaledKeys = scale === 1 ? k : f.mul(k, scale);
   return [
-    dq && scale !== 1 ? f.mul(dq, scale) : dq,
+    needs(0) && through?.raw ? joinHeads(builder, product(through.raw, scaledKeys), layout) : undefined,
     dKey && joinHeads(builder, dKey, layout),
     dValue && joinHeads(builder, dValue, layout),
     needs(attentionInput.mask) ? through?.mask : undefined,
