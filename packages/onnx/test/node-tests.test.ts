@@ -10,7 +10,6 @@ const isRandom = /bernoulli|training_dropout/;
 
 /** What is known not to agree, with the reason. A test that starts to agree has to leave the list. */
 const knownFailures: readonly (readonly [RegExp, string])[] = [
-  [/^test_scan_sum$/, 'the batched Scan of opset 8'],
   [/^test_not_\dd$/, 'opset 1'],
   [/^test_spacetodepth_crd/, 'an attribute of opset 28'],
   [/^test_mod_.*fmod_0/, 'fmod = 0 on floats came with opset 28'],
