@@ -2,7 +2,7 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import { type Backend, inferenceProgram, type Tensor, type TensorMap, toNumbers } from '@modelwright/core';
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Expected, gradientGraph, recurrentCases } from '../../models/src/layers/recurrent/recurrent.cases.js';
 import { toKeras } from '../../models/src/weights/keras-layout.js';
 
@@ -31,18 +31,23 @@ async function run(program: ReturnType<typeof inferenceProgram>, feeds: TensorMa
   }
 }
 
-describe.each(recurrentCases)('%s', (_id, prepare) => {
-  test('infers from a file and differentiates as PyTorch does', async () => {
-    const prepared = prepare();
-    const { model, feeds, outputs, gradients } = prepared;
-    const file = readOnnx(writeOnnx(model).bytes);
-    const results = await run(inferenceProgram(file), feeds);
-    for (const output of outputs) expectClose(results[output.name], output);
-    const differentiated = await run({ graph: gradientGraph(prepared), state: [] }, feeds);
-    for (const gradient of gradients) {
-      const given = differentiated[`d ${gradient.name}`] as Tensor;
-      const isWeight = model.parameters.some(({ name }) => name === gradient.name);
-      expectClose(isWeight ? toKeras(given, model.layoutOf(gradient.name)) : given, gradient, `d ${gradient.name}`);
-    }
-  });
+test.each(recurrentCases)('%s: outputs and gradients in training form', async (_id, prepare) => {
+  const prepared = prepare();
+  const { model, feeds, outputs, gradients } = prepared;
+  const results = await run({ graph: gradientGraph(prepared), state: [] }, feeds);
+  for (const output of outputs) expectClose(results[`training ${output.name}`], output);
+  for (const gradient of gradients) {
+    const given = results[`d ${gradient.name}`] as Tensor;
+    const isWeight = model.parameters.some(({ name }) => name === gradient.name);
+    expectClose(isWeight ? toKeras(given, model.layoutOf(gradient.name)) : given, gradient, `d ${gradient.name}`);
+  }
+});
+
+// The fused ops and the loops of all layers are among these.
+const some = recurrentCases.filter((_, index) => index % 3 === 0);
+
+test.each(some)('%s: inference from a file', async (_id, prepare) => {
+  const { model, feeds, outputs } = prepare();
+  const results = await run(inferenceProgram(readOnnx(writeOnnx(model).bytes)), feeds);
+  for (const output of outputs) expectClose(results[output.name], output);
 });
