@@ -160,7 +160,7 @@ describe('states', () => {
     const folder = await mkdtemp(join(tmpdir(), 'states-'));
     const options = { backend, loss: 'mse', optimizer: sgd({ learningRate: 0 }) } as const;
     const data = { x: [[1], [2], [1], [2]], y: [[0], [0], [0], [0]] };
-    const fit = { batchSize: 2, shuffle: false, verbose: 0 } as const;
+    const fit = { batchSize: 2, verbose: 0 } as const;
     const first = await createTrainer(summing(), options);
     await first.fit(data, fit);
     await first.saveCheckpoint(join(folder, 'first'));

@@ -10,7 +10,10 @@ export interface FitOptions {
   readonly epochs?: number;
   /** Examples a batch, default 32. Data that is batched already stays as it is. */
   readonly batchSize?: number;
-  /** A new random order each epoch, drawn from the trainer's seed. Default true; batched data keeps its order. */
+  /**
+   * A new random order each epoch, drawn from the trainer's seed. Default true, but false for models with `stateful` layers; batched
+   * data keeps its order.
+   */
   readonly shuffle?: boolean;
   /** Evaluated after each epoch. */
   readonly validationData?: DataLike;

@@ -74,7 +74,8 @@ export class Trainer {
         session: this.#session,
         batches: toBatches(training, {
           batchSize: options.batchSize,
-          shuffle: options.shuffle ?? true,
+          // What a model remembers is of the rows that came before.
+          shuffle: options.shuffle ?? this.model.states.length === 0,
           seed: this.#session.recipe.seed,
           steps: options.stepsPerEpoch,
           classWeight: options.classWeight,
