@@ -55,6 +55,56 @@ const rejections: { readonly [what: string]: Rejection } = {
     code: 'invalid-attribute',
     says: ['UP', 'LEFT', 'RIGHT'],
   },
+  'attention over heads that features do not divide into': {
+    build: (b) => {
+      const x = b.input('x', 'float32', [2, 3, 10]);
+      return b.op('Attention', [x, x, x], { q_num_heads: 4, kv_num_heads: 4 });
+    },
+    code: 'shape-mismatch',
+    says: ['10 features', '4 heads'],
+  },
+  'attention of flat inputs without heads': {
+    build: (b) => {
+      const x = b.input('x', 'float32', [2, 3, 8]);
+      return b.op('Attention', [x, x, x]);
+    },
+    code: 'invalid-attribute',
+    says: ['q_num_heads', 'kv_num_heads'],
+  },
+  'keys of another size than queries': {
+    build: (b) => {
+      const [q, k] = [b.input('q', 'float32', [2, 2, 3, 4]), b.input('k', 'float32', [2, 2, 3, 5])];
+      return b.op('Attention', [q, k, k]);
+    },
+    code: 'shape-mismatch',
+    says: ['the key', '[2,2,3,5]', '[2,2,3,4]'],
+  },
+  'an attention mask that does not broadcast': {
+    build: (b) => {
+      const x = b.input('x', 'float32', [2, 2, 3, 4]);
+      return b.op('Attention', [x, x, x, b.input('mask', 'bool', [2, 3])]);
+    },
+    code: 'shape-mismatch',
+    says: ['attn_mask [2,3]', '[2,2,3,3]'],
+  },
+  'past keys without past values': {
+    build: (b) => {
+      const x = b.input('x', 'float32', [2, 2, 3, 4]);
+      return b.op('Attention', [x, x, x, undefined, b.input('past', 'float32', [2, 2, 1, 4])]);
+    },
+    code: 'invalid-graph',
+    says: ['come together'],
+  },
+  'an odd number of features that turn': {
+    build: (b) => {
+      const cache = b.input('cache', 'float32', [2, 3, 1]);
+      return b.op('RotaryEmbedding', [b.input('x', 'float32', [2, 2, 3, 4]), cache, cache], {
+        rotary_embedding_dim: 3,
+      });
+    },
+    code: 'invalid-attribute',
+    says: ['3 of 4 features'],
+  },
   'matrices that do not fit': {
     build: (b) => b.op('MatMul', [b.input('a', 'float32', [2, 3]), b.input('b', 'float32', [4, 5])]),
     code: 'shape-mismatch',
