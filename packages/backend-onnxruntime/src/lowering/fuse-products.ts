@@ -13,6 +13,7 @@ interface Operand {
  * product, and no copy is made. The runtime does so itself only where nothing else is made of the transpose before.
  */
 export function fuseProducts(graph: Graph): Graph {
+  if (!graph.nodes.some(isBatchedProduct)) return graph;
   const operands = new Map<Value, Operand>();
   const operandOf = (value: Value): Operand => operands.get(value) ?? { value, isTransposed: false, factor: 1 };
   const { graph: fused } = rebuildGraph(graph, {
@@ -25,13 +26,16 @@ export function fuseProducts(graph: Graph): Graph {
         operands.set(output, transformed);
         return [output];
       }
-      if (node.op !== 'MatMul' || b === undefined || a.shape.length !== b.shape.length || a.shape.length < 3) {
-        return undefined;
-      }
+      if (b === undefined || !isBatchedProduct({ ...node, inputs })) return undefined;
       return fusedProduct(node, [operandOf(a), operandOf(b)], builder);
     },
   });
   return fused;
+}
+
+/** Whether both operands are stacks of matrices. */
+function isBatchedProduct({ op, inputs: [a, b] }: Pick<Node, 'op' | 'inputs'>): boolean {
+  return op === 'MatMul' && a !== undefined && a.shape.length > 2 && a.shape.length === b?.shape.length;
 }
 
 interface Tracking {
