@@ -7,6 +7,7 @@ import {
   Tensor,
   type Value,
 } from '@modelwright/core';
+import { rankUnit } from '../pooling.js';
 import { blockedDomain } from './blocked-layout.js';
 
 /** A pooling whose windows stand side by side, on values in the blocked layout. */
@@ -33,9 +34,6 @@ export function maxPoolBlocked({ builder, attributes }: Omit<BlockedPooling, 'bl
   });
   return y as Value;
 }
-
-/** What ranks are counted in. Next to differences of numbers they are nothing; as a power of two it leaves them exact. */
-const rankUnit = 2 ** -120;
 
 /**
  * `dx`: each `dy` goes to the first maximum of its window; all values blocked. `x − y + rank` is the rank, a tiny number, of a place that
