@@ -28,7 +28,7 @@ mkdirSync(folder, { recursive: true });
 const place = (name: string): string => join(folder, name);
 
 const corpus = settings.text === undefined ? readSpeeches(settings.since) : readText(settings.text);
-const tokenizer = fitCharacterTokenizer(corpus.text, { minFrequency: 5 });
+const tokenizer = fitCharacterTokenizer(corpus.text, { minFrequency: corpus.leastFrequency });
 const ids = Int32Array.from(tokenizer.encode(corpus.text));
 const cut = Math.floor(ids.length * 0.9);
 console.log(

@@ -6,6 +6,8 @@ import { basename, dirname, join } from 'node:path';
 export interface Corpus {
   readonly name: string;
   readonly text: string;
+  /** Characters seen less often are left out. */
+  readonly leastFrequency: number;
   /** What samples begin with where nothing else is asked for. */
   readonly prompts: readonly string[];
 }
@@ -19,12 +21,12 @@ export function readSpeeches(since: number): Corpus {
     .sort();
   const text = files.map((name) => plain(readFileSync(join(folder, name), 'utf8'))).join('\n\n');
   const prompts = ['Mr. Speaker, ', 'My fellow Americans, ', 'We must '];
-  return { name: `${files.length} State of the Union addresses since ${since}`, text, prompts };
+  return { name: `${files.length} State of the Union addresses since ${since}`, text, leastFrequency: 5, prompts };
 }
 
 /** Any text file. */
 export function readText(path: string): Corpus {
-  return { name: basename(path), text: readFileSync(path, 'utf8'), prompts: ['\n'] };
+  return { name: basename(path), text: readFileSync(path, 'utf8'), leastFrequency: 1, prompts: ['\n'] };
 }
 
 /** One sign for each kind of quote and dash: each rare one would be a class of its own. */
