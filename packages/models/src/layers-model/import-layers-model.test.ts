@@ -41,10 +41,11 @@ interface SavedModel {
   readonly outputs: readonly Packed[];
 }
 
-// What TensorFlow.js saved and predicted; see the generator beside the file.
-const { cases } = JSON.parse(readFileSync(new URL('../../fixtures/layers-models.json', import.meta.url), 'utf8')) as {
-  readonly cases: readonly SavedModel[];
-};
+const fixture = (name: string): readonly SavedModel[] =>
+  (JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8')) as { cases: SavedModel[] })
+    .cases;
+// What TensorFlow.js and Keras saved and predicted; see the generators beside the files.
+const cases = [...fixture('layers-models.json'), ...fixture('keras-models.json')];
 const caseNamed = (name: string): SavedModel => cases.find((each) => each.name === name) as SavedModel;
 
 const bytesOf = ({ weights }: SavedModel): Buffer => Buffer.from(weights, 'base64');
@@ -57,7 +58,7 @@ const fileOf = (saved: SavedModel): LayersModelFile => ({
 });
 const unpack = ({ dtype, shape, data }: Packed): Tensor => fromNumbers(dtype, shape, data);
 
-describe('models that TensorFlow.js has saved predict the same', () => {
+describe('models that TensorFlow.js or Keras has saved predict the same', () => {
   test.each(cases.map((each) => [each.name, each] as const))('%s', async (_, saved) => {
     const { model, report } = await importLayersModel(fileOf(saved));
     expect(report).toMatchObject({ missing: [], leftOver: [], mismatched: [], ignored: [] });
