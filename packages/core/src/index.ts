@@ -19,6 +19,7 @@ export * from './passes/fold-constants.js';
 export * from './passes/hoist-from-scans.js';
 export * from './passes/modes.js';
 export * from './passes/pass.js';
+export * from './passes/project-before-gather.js';
 export * from './passes/rebuild.js';
 export * from './passes/remove-dead-nodes.js';
 export * from './passes/scan-outputs.js';

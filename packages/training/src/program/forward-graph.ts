@@ -12,6 +12,7 @@ import {
   onnxDataType,
   type Parameter,
   type Pass,
+  projectBeforeGather,
   removeDeadNodes,
   runPasses,
   toInference,
@@ -68,7 +69,7 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
     const parameter = live.find(({ value }) => bindings.get(value) === current);
     if (parameter !== undefined) builder.output(nextName(parameter.name), next);
   }
-  return runPasses(builder.build(), [hoistFromScans, ...tidyingPasses]);
+  return runPasses(builder.build(), [hoistFromScans, projectBeforeGather, ...tidyingPasses]);
 }
 
 // A batch normalization whose own weights are all frozen uses and keeps its running statistics, as in Keras.
