@@ -145,6 +145,15 @@ describe('refuses', () => {
       layers: [embedding({ inputDim: 11, outputDim: 8 }), ...layers],
     });
   const block = { numHeads: 2, intermediateDim: 16 };
+  const shifted = customLayer(({ builder }, x) => {
+    const [pads, starts, ends, axes] = [[1, 0], [0], [-1], [1]].map((list) => builder.integers(list));
+    return builder.op('Slice', [builder.op('Pad', [x, pads, undefined, axes]), starts, ends, axes]);
+  });
+  const byHand = customLayer(({ builder }, x) => {
+    const scores = builder.op('MatMul', [x, builder.op('Transpose', [x], { perm: [0, 2, 1] })]);
+    return builder.op('MatMul', [builder.op('Trilu', [scores], { upper: 0 }), x]);
+  });
+  const summed = customLayer(({ builder }, x) => builder.op('CumSum', [x, builder.scalar(1, 'int64')]));
   const masked = sequential({
     inputShape: [null],
     inputDType: 'int32',
@@ -162,6 +171,15 @@ describe('refuses', () => {
       'mixes the positions',
     ],
     ['a convolution', ofLayers(conv1d({ filters: 4, kernelSize: 3, padding: 'causal' })), {}, 'unsupported-op', 'Conv'],
+    [
+      'features of the token before',
+      ofLayers(shifted, dense({ units: 3 })),
+      {},
+      'unsupported-op',
+      'mixes the positions',
+    ],
+    ['attention written by hand', ofLayers(byHand, dense({ units: 3 })), {}, 'unsupported-op', 'mixes the positions'],
+    ['a running sum', ofLayers(summed, dense({ units: 3 })), {}, 'unsupported-op', 'CumSum'],
     [
       'a sum over all positions',
       ofLayers(globalAveragePooling1d(), dense({ units: 3 })),
