@@ -37,6 +37,7 @@ describe('counts of parameters', () => {
     ['InceptionV3', inceptionV3(), 23_851_784],
     ['InceptionV3 without top', inceptionV3({ includeTop: false }), 21_802_784],
     ['MobileNetV2', mobileNetV2(), 3_538_984],
+    ['MobileNetV2 0.35', mobileNetV2({ alpha: 0.35 }), 1_691_208],
     ['MobileNetV2 1.4', mobileNetV2({ alpha: 1.4 }), 6_156_712],
   ])('%s has that of keras.applications', (_, model, count) => {
     expect(model.parameterCount).toBe(count);
