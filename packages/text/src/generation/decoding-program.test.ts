@@ -2,6 +2,7 @@ import {
   createReferenceBackend,
   evaluateGraph,
   type Model,
+  onnxDataType,
   type Tensor,
   tensor,
   toNumbers,
@@ -208,4 +209,16 @@ describe('refuses', () => {
     const decode = (): unknown => decodingProgram(made, { maxLength: 16, ...options });
     expect(decode).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
   });
+});
+
+test('logits of half precision come out as float32', () => {
+  const tokens = input({ name: 'tokens', shape: [null], dtype: 'int32' });
+  const half = customLayer(({ builder }, x) => builder.op('Cast', [x], { to: onnxDataType('float16') }));
+  const mixed = transformerDecoder({ numHeads: 2, intermediateDim: 16 })(
+    half(embedding({ inputDim: 5, outputDim: 8 })(tokens)),
+  );
+  const program = decodingProgram(model({ inputs: tokens, outputs: mixed }), { maxLength: 8, chunk: 'time' });
+  verify(program.graph);
+  expect(program.graph.outputs[0]?.value).toMatchObject({ dtype: 'float32', shape: [1, 8] });
+  expect(program.state.map(({ initial }) => initial.dtype)).toEqual(['int64', 'float16', 'float16']);
 });

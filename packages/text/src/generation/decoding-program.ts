@@ -6,6 +6,7 @@ import {
   inlineGraph,
   type Model,
   ModelwrightError,
+  onnxDataType,
   type Program,
   removeDeadNodes,
   type Shape,
@@ -43,7 +44,7 @@ export interface DecodingOptions {
  * at first 0). A run writes its own positions into the buffers and reads the rest from there.
  *
  * Inputs: the model's own, `[batch, chunk]`, and `lengths`, int64 `[batch]`: how many of the row's tokens count. The tokens
- * behind them are padding; they leave no trace. Output: `logits` `[batch, vocabulary]` of each row's last token that counts.
+ * behind them are padding; they leave no trace. Output: `logits` `[batch, vocabulary]`, float32, of each row's last token that counts.
  *
  * Two programs of one model that differ in `chunk` only can share their state (`CompileOptions.shareState`): one reads the
  * prompt, the other goes on token by token.
@@ -76,7 +77,9 @@ export function decodingProgram(model: Model, options: DecodingOptions = {}): Pr
   const outputs = inlineGraph(builder, graph, bindings, {
     rewrite: (node, inputs) => tables.rewrite(node) ?? attention.rewrite(node, inputs),
   });
-  builder.output('logits', lastLogits(builder, outputs[outputIndex] as Value, lengths));
+  const logits = lastLogits(builder, outputs[outputIndex] as Value, lengths);
+  const isSingle = logits.dtype === 'float32';
+  builder.output('logits', isSingle ? logits : builder.op('Cast', [logits], { to: onnxDataType('float32') }));
   builder.output('position.next', builder.op('Add', [position, lengths]));
   for (const { name, next } of attention.caches) builder.output(`${name}.next`, next);
 
