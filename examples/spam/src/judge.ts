@@ -48,7 +48,7 @@ export async function judge(contestant: Contestant, { backend, mails, seed, quie
     epochs,
     validationData: validation,
     classWeight: balancedClassWeights(mails.train.labels),
-    callbacks: [earlyStopping({ monitor: 'val_loss', patience: 1, restoreBestWeights: true })],
+    callbacks: [earlyStopping({ monitor: 'val_loss', patience: 2, restoreBestWeights: true })],
     verbose: quiet ? 0 : 'auto',
   });
   const seconds = (performance.now() - started) / 1000;

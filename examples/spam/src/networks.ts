@@ -5,7 +5,6 @@ import {
   dropout,
   embedding,
   globalAveragePooling1d,
-  globalMaxPooling1d,
   input,
   lstm,
   model,
@@ -38,7 +37,7 @@ export function convolutional({ vocabularySize, length, seed }: Reading): Model 
   return textCnn({ vocabularySize, sequenceLength: length, embeddingSize: 32, filters: 64, classes: 1, seed });
 }
 
-/** An LSTM that reads the words one by one; of what it thinks along the way the strongest counts. */
+/** An LSTM that reads the words one by one; what it thinks along the way is averaged. */
 export function recurrent({ vocabularySize, length, seed }: Reading): Model {
   return sequential({
     name: 'recurrent',
@@ -47,7 +46,7 @@ export function recurrent({ vocabularySize, length, seed }: Reading): Model {
     layers: [
       embedding({ inputDim: vocabularySize, outputDim: 32, maskZero: true }),
       lstm({ units: 32, returnSequences: true }),
-      globalMaxPooling1d(),
+      globalAveragePooling1d(),
       dropout({ rate: 0.5 }),
       dense({ units: 1, activation: 'sigmoid' }),
     ],
