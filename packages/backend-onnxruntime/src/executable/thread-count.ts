@@ -1,13 +1,10 @@
 import { concreteShape, type Graph, isConcrete, type Node, type OpAttributes } from '@modelwright/core';
 
-/**
- * Multiplications and additions that a thread does in about 20 µs. To wake another one, or to keep it waiting for work that comes step
- * by step, costs as much.
- */
+/** Multiplications and additions that a thread does in about 20 µs: as long as it takes to hand work to another one and wait for it. */
 const smallStep = 2 ** 21;
 
-/** Around a loop of small steps: what several threads would still gain less with than they lose within. */
-const littleAround = 2 ** 29;
+/** What may stand around a loop for each of its steps: all that several threads gain there they lose within. */
+const aroundStep = 3 * 2 ** 20;
 
 /**
  * How many threads a graph should run with: one where its time goes into loops of small steps, which several threads only slow down
@@ -16,14 +13,23 @@ const littleAround = 2 ** 29;
  * @returns `undefined` where the runtime's default, one a core, is right.
  */
 export function threadCountFor(graph: Graph): 1 | undefined {
-  const bodies = graph.nodes.flatMap((node) => (isScan(node) ? [bodyOf(node)] : []));
-  if (bodies.length === 0) return undefined;
-  const isSmall = bodies.every((body) => workOf(body) <= smallStep);
-  return isSmall && workOf(graph) <= littleAround ? 1 : undefined;
+  const loops = graph.nodes.filter(isScan);
+  if (loops.length === 0) return undefined;
+  const isSmall = loops.every((node) => workOf(bodyOf(node)) <= smallStep);
+  const steps = loops.reduce((sum, node) => sum + stepsOf(node), 0);
+  return isSmall && workOf(graph) <= steps * aroundStep ? 1 : undefined;
 }
 
 const isScan = ({ op, domain }: Node): boolean => op === 'Scan' && domain === '';
 const bodyOf = ({ attributes }: Node): Graph => (attributes as unknown as OpAttributes['Scan']).body;
+
+/** Number of steps; 0 where it is open. */
+function stepsOf({ attributes, inputs }: Node): number {
+  const { num_scan_inputs: count, scan_input_axes: axes } = attributes as unknown as OpAttributes['Scan'];
+  const shape = inputs[inputs.length - count]?.shape ?? [];
+  const steps = shape.at(axes?.[0] ?? 0);
+  return typeof steps === 'number' ? steps : 0;
+}
 
 /** Multiplications and additions of a graph's own products; anything heavier than products counts as endless. */
 function workOf({ nodes }: Graph): number {
