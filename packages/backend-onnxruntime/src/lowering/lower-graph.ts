@@ -4,6 +4,7 @@ import {
   eliminateCommonSubexpressions,
   type Graph,
   type GraphBuilder,
+  hoistFromScans,
   isOpName,
   ModelwrightError,
   type Node,
@@ -32,7 +33,7 @@ const deepestRewrite = 12;
 export function lowerGraph(graph: Graph, table: LoweringTable = loweringTable): Graph {
   // Values, by what became of them in the round before, that want something from the node that makes them.
   const notes = new Map<Value, Value>();
-  let current = poolBeforeRelu(graph);
+  let current = poolBeforeRelu(hoistFromScans.run(graph));
   for (let round = 0; round < deepestRewrite; round++) {
     markPoolings(current, notes);
     const isFirst = round === 0;
