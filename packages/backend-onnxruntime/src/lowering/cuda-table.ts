@@ -1,5 +1,6 @@
 import type { LoweringTable } from './lowering.js';
 import { loweringTable } from './lowering-table.js';
+import { cudaRecurrentLowerings } from './recurrent.js';
 
 /**
  * How each op of core reaches ONNX Runtime's CUDA provider: as on the CPU, except where that provider has no kernel or refuses one. What is
@@ -23,4 +24,5 @@ export const cudaTable: LoweringTable = {
   ConvInputGradient: 'decompose',
   ConvWeightGradient: 'decompose',
   ReluGradient: 'decompose',
+  ...cudaRecurrentLowerings,
 };

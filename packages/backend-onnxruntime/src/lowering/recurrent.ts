@@ -8,11 +8,14 @@ const sequenceFirst = [1, 0, 2];
 /** Inputs that hold the sequence or a state. */
 const batched: ReadonlySet<number> = new Set([0, 5, 6]);
 
+/** Which recurrent ops a provider runs; the others are taken apart. */
+type Fits = (op: RecurrentOp, context: RewriteContext<RecurrentOp>) => boolean;
+
 /** The runtime's fused ops compute float32 (it widens float16) with the time as the first axis, and want to be told the hidden size. */
-function fused<N extends RecurrentOp>(op: N): Rewrite<N> {
+function fused<N extends RecurrentOp>(op: N, fits: Fits): Rewrite<N> {
   return (context) => {
     const { input, attributes } = context;
-    if (!fusedTypes.includes(input(0).dtype)) return undefined;
+    if (!fusedTypes.includes(input(0).dtype) || !fits(op, context as never)) return undefined;
     const { layout, hidden_size: hidden } = attributes as OpAttributes['RNN'];
     if (layout === 0 && hidden !== undefined) return 'keep';
     return withTimeFirst(op, context);
@@ -36,9 +39,36 @@ function transposed(builder: GraphBuilder, value: Value, perm: readonly number[]
   return builder.op('Transpose', [value], { perm });
 }
 
-/** The recurrent ops as the runtime has them. */
-export const recurrentLowerings: { readonly [N in RecurrentOp]: Rewrite<N> } = {
-  RNN: fused('RNN'),
-  GRU: fused('GRU'),
-  LSTM: fused('LSTM'),
+type RecurrentLowerings = { readonly [N in RecurrentOp]: Rewrite<N> };
+
+function lowerings(fits: Fits): RecurrentLowerings {
+  return { RNN: fused('RNN', fits), GRU: fused('GRU', fits), LSTM: fused('LSTM', fits) };
+}
+
+const defaultActivations: { readonly [N in RecurrentOp]: readonly string[] } = {
+  RNN: ['Tanh'],
+  GRU: ['Sigmoid', 'Tanh'],
+  LSTM: ['Sigmoid', 'Tanh', 'Tanh'],
 };
+
+const hasDefaultActivations: Fits = (op, { attributes: { activations } }) =>
+  activations === undefined ||
+  activations.every((name, index) => {
+    const defaults = defaultActivations[op];
+    return name.toLowerCase() === defaults[index % defaults.length]?.toLowerCase();
+  });
+
+/** The recurrent ops as the runtime has them. */
+export const recurrentLowerings: RecurrentLowerings = lowerings(() => true);
+
+/** As the WebGPU provider has them: it refuses most activations. */
+export const webgpuRecurrentLowerings: RecurrentLowerings = lowerings(hasDefaultActivations);
+
+/** As cuDNN computes them, which knows neither clipping nor peepholes nor coupled gates, and resets behind the product only. */
+export const cudaRecurrentLowerings: RecurrentLowerings = lowerings((op, context) => {
+  const { clip, input_forget, linear_before_reset } = context.attributes as Partial<
+    OpAttributes['LSTM'] & OpAttributes['GRU']
+  >;
+  const isPlain = clip === undefined && !input_forget && context.inputs[7] === undefined;
+  return isPlain && hasDefaultActivations(op, context) && (op !== 'GRU' || linear_before_reset === 1);
+});

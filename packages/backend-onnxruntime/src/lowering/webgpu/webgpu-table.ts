@@ -1,5 +1,6 @@
 import type { LoweringTable } from '../lowering.js';
 import { loweringTable } from '../lowering-table.js';
+import { webgpuRecurrentLowerings } from '../recurrent.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
 import { maxPoolGradient } from './max-pool-gradient.js';
@@ -27,6 +28,7 @@ export const webgpuTable: LoweringTable = {
   SoftmaxCrossEntropyLoss: 'decompose',
   NegativeLogLikelihoodLoss: 'decompose',
   // Claimed, then refused when it runs.
+  ...webgpuRecurrentLowerings,
   BatchNormalizationTraining: 'decompose',
   BatchNormalizationGradient: 'decompose',
   MaxPool: 'direct',
