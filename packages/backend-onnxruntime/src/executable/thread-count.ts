@@ -1,14 +1,15 @@
 import { concreteShape, type Graph, isConcrete, type Node, type OpAttributes } from '@modelwright/core';
 
-/** Multiplications and additions that a thread does in about 20 µs: as long as it takes to hand work to another one and wait for it. */
-const smallStep = 2 ** 21;
+/** Multiplications and additions that a thread does in about 5 µs: less than it takes to hand work to another one and wait for it. */
+const smallStep = 2 ** 19;
 
 /** What may stand around a loop for each of its steps: all that several threads gain there they lose within. */
 const aroundStep = 3 * 2 ** 20;
 
 /**
  * How many threads a graph should run with: one where its time goes into loops of small steps, which several threads only slow down
- * (measured, training steps of `simpleRnn(64)` and `lstm(64)` over 100 steps: a third of the processor time, and less time in all).
+ * (measured, training steps over 100 steps of 32 rows: `simpleRnn(64)` takes a third of the processor time with one, and less time in
+ * all; `lstm(64)`, four times as large a step, is a tenth faster with two).
  *
  * @returns `undefined` where the runtime's default, one a core, is right.
  */
