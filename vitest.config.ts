@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run from the sources, without a build. In vitest's node environment `resolve.conditions` alone would silently
@@ -20,7 +19,6 @@ export default defineConfig({
     pool: 'forks',
     // Tests of memory count what is reachable, not what awaits collection.
     execArgv: ['--expose-gc'],
-    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
