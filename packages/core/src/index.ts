@@ -11,6 +11,7 @@ export { counterUniform } from './ops/counter-uniform.js';
 export * from './ops/definition.js';
 export * from './ops/families.js';
 export * from './ops/mode.js';
+export { hasDefaultActivations } from './ops/recurrent-layout.js';
 export * from './ops/registry.js';
 export * from './passes/cancel-transposes.js';
 export * from './passes/decompose.js';

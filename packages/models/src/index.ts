@@ -34,7 +34,6 @@ export {
   multiHeadAttention,
 } from './layers/attention/multi-head-attention.js';
 export * from './layers/attention/position-embedding.js';
-export type { ProjectionOptions } from './layers/attention/projection.js';
 export * from './layers/attention/reversible-embedding.js';
 export type { RotaryOptions } from './layers/attention/rotate.js';
 export * from './layers/attention/transformer-block.js';
@@ -52,7 +51,7 @@ export * from './layers/depthwise-convolution.js';
 export * from './layers/einsum-dense.js';
 export * from './layers/embedding.js';
 export * from './layers/global-pooling.js';
-export type { KernelOptions } from './layers/kernel-options.js';
+export type { KernelOptions, ProjectionOptions } from './layers/kernel-options.js';
 export { attachMask, type MaskingOptions, masking } from './layers/masking.js';
 export * from './layers/merging.js';
 export * from './layers/model-layer.js';

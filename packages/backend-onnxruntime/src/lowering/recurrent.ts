@@ -1,4 +1,4 @@
-import type { GraphBuilder, OpAttributes, Value } from '@modelwright/core';
+import { type GraphBuilder, hasDefaultActivations, type OpAttributes, type Value } from '@modelwright/core';
 import type { Rewrite, RewriteContext } from './lowering.js';
 
 type RecurrentOp = 'RNN' | 'GRU' | 'LSTM';
@@ -45,24 +45,13 @@ function lowerings(fits: Fits): RecurrentLowerings {
   return { RNN: fused('RNN', fits), GRU: fused('GRU', fits), LSTM: fused('LSTM', fits) };
 }
 
-const defaultActivations: { readonly [N in RecurrentOp]: readonly string[] } = {
-  RNN: ['Tanh'],
-  GRU: ['Sigmoid', 'Tanh'],
-  LSTM: ['Sigmoid', 'Tanh', 'Tanh'],
-};
-
-const hasDefaultActivations: Fits = (op, { attributes: { activations } }) =>
-  activations === undefined ||
-  activations.every((name, index) => {
-    const defaults = defaultActivations[op];
-    return name.toLowerCase() === defaults[index % defaults.length]?.toLowerCase();
-  });
-
 /** The recurrent ops as the runtime has them. */
 export const recurrentLowerings: RecurrentLowerings = lowerings(() => true);
 
 /** As the WebGPU provider has them: it refuses most activations. */
-export const webgpuRecurrentLowerings: RecurrentLowerings = lowerings(hasDefaultActivations);
+export const webgpuRecurrentLowerings: RecurrentLowerings = lowerings((op, { attributes }) =>
+  hasDefaultActivations(op, attributes),
+);
 
 /** As cuDNN computes them, which knows neither clipping nor peepholes nor coupled gates, and resets behind the product only. */
 export const cudaRecurrentLowerings: RecurrentLowerings = lowerings((op, context) => {
@@ -70,5 +59,5 @@ export const cudaRecurrentLowerings: RecurrentLowerings = lowerings((op, context
     OpAttributes['LSTM'] & OpAttributes['GRU']
   >;
   const isPlain = clip === undefined && !input_forget && context.inputs[7] === undefined;
-  return isPlain && hasDefaultActivations(op, context) && (op !== 'GRU' || linear_before_reset === 1);
+  return isPlain && hasDefaultActivations(op, context.attributes) && (op !== 'GRU' || linear_before_reset === 1);
 });

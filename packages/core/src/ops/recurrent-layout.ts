@@ -55,6 +55,15 @@ export function activationsOf(
   return Array.from({ length: count }, (_, index) => all.slice(index * names.length, (index + 1) * names.length));
 }
 
+/** Whether all directions compute with the activations that stand for an attribute left out. */
+export function hasDefaultActivations(
+  op: RecurrentOp,
+  { activations }: Pick<CommonAttributes, 'activations'>,
+): boolean {
+  const defaults = cells[op].activations.map((name) => name.toLowerCase());
+  return (activations ?? []).every((name, index) => name.toLowerCase() === defaults[index % defaults.length]);
+}
+
 /** Types of `Y`, `Y_h` and for the LSTM `Y_c`; throws when inputs or attributes do not fit together. */
 export function inferRecurrent(op: RecurrentOp, context: InferContext<CommonAttributes>): readonly ValueType[] {
   checkAttributes(op, context);

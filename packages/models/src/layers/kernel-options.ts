@@ -5,10 +5,8 @@ import { floatDType, type LayerContext, type LayerOptions } from '../layer.js';
 import type { ConstraintLike } from '../weights/constraints.js';
 import type { RegularizerLike } from '../weights/regularizers.js';
 
-/** Options of layers with a kernel and a bias. */
-export interface KernelOptions extends LayerOptions {
-  /** Default linear. */
-  readonly activation?: ActivationLike;
+/** Options of a kernel and a bias. */
+export interface ProjectionOptions {
   /** Default true. */
   readonly useBias?: boolean;
   /** Default glorotUniform. */
@@ -19,6 +17,12 @@ export interface KernelOptions extends LayerOptions {
   readonly biasRegularizer?: RegularizerLike;
   readonly kernelConstraint?: ConstraintLike;
   readonly biasConstraint?: ConstraintLike;
+}
+
+/** Options of layers with a kernel and a bias. */
+export interface KernelOptions extends LayerOptions, ProjectionOptions {
+  /** Default linear. */
+  readonly activation?: ActivationLike;
 }
 
 /** The bias of a layer with `count` outputs, unless the user wants none. */

@@ -1,8 +1,9 @@
 import type { Value } from '@modelwright/core';
 import { type ActivationLike, activationOf } from '../../activations.js';
 import { createLayer, type Layer, type LayerContext, type LayerOptions, requireKnown } from '../../layer.js';
+import type { ProjectionOptions } from '../kernel-options.js';
 import { requirePositive } from '../tuples.js';
-import { type ProjectionOptions, project } from './projection.js';
+import { project } from './projection.js';
 
 export interface FeedForwardOptions extends LayerOptions, ProjectionOptions {
   /** Features in between. */

@@ -1,8 +1,9 @@
 import type { Value } from '@modelwright/core';
 import { createLayer, type Layer, type LayerContext, type LayerOptions, requireKnown } from '../../layer.js';
+import type { ProjectionOptions } from '../kernel-options.js';
 import { requirePositive } from '../tuples.js';
 import { attend, attentionInputCount, attentionInputs } from './attend.js';
-import { type ProjectionOptions, project } from './projection.js';
+import { project } from './projection.js';
 import { type RotaryOptions, rotate } from './rotate.js';
 
 /** Options of every layer that attends. */

@@ -1,24 +1,8 @@
 import type { Value } from '@modelwright/core';
-import { type ActivationLike, activationOf } from '../../activations.js';
-import type { InitializerLike } from '../../initializers/initializer.js';
+import type { ActivationLike } from '../../activations.js';
 import { floatDType, type LayerContext, requireKnown } from '../../layer.js';
-import type { ConstraintLike } from '../../weights/constraints.js';
 import { permutedLayout } from '../../weights/keras-layout.js';
-import type { RegularizerLike } from '../../weights/regularizers.js';
-
-/** Options of the projections inside a layer. */
-export interface ProjectionOptions {
-  /** Default true. */
-  readonly useBias?: boolean;
-  /** Default glorotUniform. */
-  readonly kernelInitializer?: InitializerLike;
-  /** Default zeros. */
-  readonly biasInitializer?: InitializerLike;
-  readonly kernelRegularizer?: RegularizerLike;
-  readonly biasRegularizer?: RegularizerLike;
-  readonly kernelConstraint?: ConstraintLike;
-  readonly biasConstraint?: ConstraintLike;
-}
+import { activate, type ProjectionOptions } from '../kernel-options.js';
 
 export interface Projection {
   /** Of the weights: `query` gives `query.kernel` and `query.bias`. */
@@ -52,7 +36,7 @@ export function project(context: LayerContext, x: Value, projection: Projection,
   });
   const product = builder.op('MatMul', [x, kernel]);
   const biased = options.useBias === false ? product : builder.op('Add', [product, biasOf()]);
-  return activation === undefined ? biased : activationOf(activation)(builder, biased);
+  return activate(context, biased, activation);
 
   function biasOf(): Value {
     return context.addWeight({

@@ -8,11 +8,11 @@ import {
   type LayerOptions,
   requireKnown,
 } from '../../layer.js';
+import type { ProjectionOptions } from '../kernel-options.js';
 import { requirePositive } from '../tuples.js';
 import { attentionInputs } from './attend.js';
 import { fed } from './feed-forward.js';
 import { attendProjected } from './multi-head-attention.js';
-import type { ProjectionOptions } from './projection.js';
 import type { RotaryOptions } from './rotate.js';
 
 export interface TransformerBlockOptions extends LayerOptions, ProjectionOptions {

@@ -6,7 +6,17 @@ import { convolve, windowOf } from '../convolution.js';
 import { channelsFirst, channelsLast, type DataFormat, type Padding, type Window } from '../spatial.js';
 import { type PerAxis, requirePositive } from '../tuples.js';
 import { type CellLoop, type CellMode, contextWith, type PreparedCell, type RecurrentCell } from './cell.js';
-import { activated, dropoutMask, droppedInput, type GateOptions, splitEvenly, unitForgetBias } from './gate-weights.js';
+import {
+  activated,
+  addCellWeights,
+  dropoutMask,
+  droppedInput,
+  type GateOptions,
+  type GateWeights,
+  splitEvenly,
+  unitForgetBias,
+  type WeightForm,
+} from './gate-weights.js';
 import { type RecurrentLayer, recurrentLayer, type SequenceOptions } from './recurrent-layer.js';
 
 export interface ConvLstmOptions extends GateOptions, SequenceOptions {
@@ -105,54 +115,22 @@ function prepareCell(request: ConvCell): PreparedCell {
   };
 }
 
-interface ConvWeights {
-  readonly kernel: Value;
-  readonly recurrentKernel: Value;
-  readonly bias: Value | undefined;
-}
-
-function addWeights({ context, x, options, filters, window, rank }: ConvCell, channels: number): ConvWeights {
-  const dtype = floatDType(context, x);
-  const kernelOf = (inputs: number): { shape: readonly number[]; layout: ReturnType<typeof permutedLayout> } => {
+function addWeights({ context, x, options, filters, window, rank }: ConvCell, channels: number): GateWeights {
+  const kernelOf = (inputs: number): WeightForm => {
     const shape = [...window.size, inputs, 4 * filters];
     return { shape, layout: permutedLayout(shape, [rank + 1, rank, ...window.size.keys()]) };
   };
-  return {
-    kernel: context.addWeight({
-      name: 'kernel',
-      ...kernelOf(channels),
-      initializer: options.kernelInitializer ?? 'glorotUniform',
-      regularizer: options.kernelRegularizer,
-      constraint: options.kernelConstraint,
-      dtype,
-    }),
-    recurrentKernel: context.addWeight({
-      name: 'recurrentKernel',
-      ...kernelOf(filters),
-      initializer: options.recurrentInitializer ?? 'orthogonal',
-      regularizer: options.recurrentRegularizer,
-      constraint: options.recurrentConstraint,
-      dtype,
-    }),
-    bias:
-      options.useBias === false
-        ? undefined
-        : context.addWeight({
-            name: 'bias',
-            shape: [4 * filters],
-            initializer:
-              options.unitForgetBias === false
-                ? (options.biasInitializer ?? 'zeros')
-                : unitForgetBias(options.biasInitializer),
-            regularizer: options.biasRegularizer,
-            constraint: options.biasConstraint,
-            dtype,
-          }),
-  };
+  return addCellWeights(context, options, {
+    kernel: kernelOf(channels),
+    recurrentKernel: kernelOf(filters),
+    bias: { shape: [4 * filters] },
+    biasInitializer: options.unitForgetBias === false ? undefined : unitForgetBias(options.biasInitializer),
+    dtype: floatDType(context, x),
+  });
 }
 
 /** `[time · batch, …]` with channels first → the convolved gates `[time, batch, 4 · filters, …space']`. */
-function projectSteps({ context, x, mode, options, window }: ConvCell, { kernel, bias }: ConvWeights): Value {
+function projectSteps({ context, x, mode, options, window }: ConvCell, { kernel, bias }: GateWeights): Value {
   const { builder } = context;
   const { dropout = 0, padding } = options;
   const single = (input: Value, part: Value, own: Value | undefined): Value => {
@@ -183,7 +161,7 @@ function unfold(builder: GraphBuilder, value: Value, like: Value): Value {
 }
 
 /** Extents of the states, from a convolution that is thrown away. */
-function outputSpace(request: ConvCell, weights: ConvWeights): readonly number[] {
+function outputSpace(request: ConvCell, weights: GateWeights): readonly number[] {
   const { context } = request;
   let space: readonly number[] = [];
   context.builder.subgraph('probe', (inner) => {
@@ -195,7 +173,7 @@ function outputSpace(request: ConvCell, weights: ConvWeights): readonly number[]
   return space;
 }
 
-function lstmStep(request: ConvCell, { recurrentKernel }: ConvWeights, space: readonly number[]): CellLoop['step'] {
+function lstmStep(request: ConvCell, { recurrentKernel }: GateWeights, space: readonly number[]): CellLoop['step'] {
   const { context, options, window, mode } = request;
   const { activation = 'tanh', recurrentActivation = 'sigmoid', recurrentDropout = 0, dataFormat } = options;
   const ones = window.size.map(() => 1);

@@ -1,7 +1,7 @@
 import { type DType, type GraphBuilder, Tensor, toNumbers, type Value } from '@modelwright/core';
 import { type ActivationLike, type ActivationName, activationOf } from '../../activations.js';
 import { type Initializer, type InitializerLike, initializerOf } from '../../initializers/initializer.js';
-import { floatDType, type LayerContext, type LayerOptions, requireKnown } from '../../layer.js';
+import { floatDType, type LayerContext, type LayerOptions, requireKnown, type WeightRequest } from '../../layer.js';
 import type { ConstraintLike } from '../../weights/constraints.js';
 import { permutedLayout } from '../../weights/keras-layout.js';
 import type { RegularizerLike } from '../../weights/regularizers.js';
@@ -57,25 +57,26 @@ export interface GateWeights {
   readonly bias: Value | undefined;
 }
 
-/** The weights of a cell: in Keras `kernel` `[features, gates · units]`, `recurrentKernel` `[units, gates · units]` and `bias`. */
-export function addGateWeights(
-  context: LayerContext,
-  options: GateOptions,
-  { x, layout }: { readonly x: Value; readonly layout: GateLayout },
-): GateWeights {
-  const { units, gates, order, twoBiases = false } = layout;
-  const dtype = floatDType(context, x);
-  const rows = gates * units;
-  const matrix = (features: number): { shape: readonly number[]; layout: ReturnType<typeof permutedLayout> } => {
-    const shape = [features, rows];
-    return { shape, layout: permutedLayout(shape, [1, 0], [1, rows, features], order) };
-  };
-  const biasShape = twoBiases ? [2, rows] : [rows];
-  const stored = [1, twoBiases ? 2 * rows : rows];
+/** A weight's shape as Keras has it, and how it is stored. */
+export type WeightForm = Pick<WeightRequest, 'shape' | 'layout'>;
+
+/** What the weights of a cell look like. */
+export interface CellWeightForms {
+  readonly kernel: WeightForm;
+  readonly recurrentKernel: WeightForm;
+  readonly bias: WeightForm;
+  /** Instead of the option of that name. */
+  readonly biasInitializer?: InitializerLike | undefined;
+  readonly dtype: DType;
+}
+
+/** `kernel`, `recurrentKernel` and, unless the user wants none, `bias`. */
+export function addCellWeights(context: LayerContext, options: GateOptions, forms: CellWeightForms): GateWeights {
+  const { dtype, biasInitializer } = forms;
   return {
     kernel: context.addWeight({
       name: 'kernel',
-      ...matrix(requireKnown(context, x, -1)),
+      ...forms.kernel,
       initializer: options.kernelInitializer ?? 'glorotUniform',
       regularizer: options.kernelRegularizer,
       constraint: options.kernelConstraint,
@@ -83,7 +84,7 @@ export function addGateWeights(
     }),
     recurrentKernel: context.addWeight({
       name: 'recurrentKernel',
-      ...matrix(units),
+      ...forms.recurrentKernel,
       initializer: options.recurrentInitializer ?? 'orthogonal',
       regularizer: options.recurrentRegularizer,
       constraint: options.recurrentConstraint,
@@ -94,14 +95,36 @@ export function addGateWeights(
         ? undefined
         : context.addWeight({
             name: 'bias',
-            shape: biasShape,
-            layout: permutedLayout(biasShape, [...biasShape.keys()], stored, order),
-            initializer: layout.biasInitializer ?? options.biasInitializer ?? 'zeros',
+            ...forms.bias,
+            initializer: biasInitializer ?? options.biasInitializer ?? 'zeros',
             regularizer: options.biasRegularizer,
             constraint: options.biasConstraint,
             dtype,
           }),
   };
+}
+
+/** The weights of a cell: in Keras `kernel` `[features, gates · units]`, `recurrentKernel` `[units, gates · units]` and `bias`. */
+export function addGateWeights(
+  context: LayerContext,
+  options: GateOptions,
+  { x, layout }: { readonly x: Value; readonly layout: GateLayout },
+): GateWeights {
+  const { units, gates, order, twoBiases = false, biasInitializer } = layout;
+  const rows = gates * units;
+  const matrix = (features: number): WeightForm => {
+    const shape = [features, rows];
+    return { shape, layout: permutedLayout(shape, [1, 0], [1, rows, features], order) };
+  };
+  const biasShape = twoBiases ? [2, rows] : [rows];
+  const stored = [1, twoBiases ? 2 * rows : rows];
+  return addCellWeights(context, options, {
+    kernel: matrix(requireKnown(context, x, -1)),
+    recurrentKernel: matrix(units),
+    bias: { shape: biasShape, layout: permutedLayout(biasShape, [...biasShape.keys()], stored, order) },
+    biasInitializer,
+    dtype: floatDType(context, x),
+  });
 }
 
 /** Ones for the second of four blocks (Keras's forget gate), the given initializer for the others. */
