@@ -17,6 +17,7 @@ export default defineConfig({
     ],
     environment: 'node',
     pool: 'forks',
+    maxWorkers: '100%',
     // Tests of memory count what is reachable, not what awaits collection.
     execArgv: ['--expose-gc'],
     testTimeout: 30_000,

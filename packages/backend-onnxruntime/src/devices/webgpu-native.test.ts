@@ -39,6 +39,24 @@ describe.skipIf(missing !== undefined)(`training on WebGPU alone ${missing ?? ''
     await executable?.dispose();
   });
 
+  it('frees state after the program that made it, in either order', async () => {
+    const [perceptron] = conformancePrograms();
+    const backend = await opened;
+    if (perceptron === undefined || backend === undefined) return;
+    for (let round = 0; round < 20; round++) {
+      const maker = await backend.compile(perceptron.program);
+      await maker.run(perceptron.inputs(0));
+      const heir = await backend.compile(perceptron.program, { shareState: maker });
+      const made = await maker.readState();
+      await maker.dispose();
+      // Takes the memory that the released session had.
+      const other = await backend.compile(perceptron.program);
+      await other.run(perceptron.inputs(1));
+      expect(await heir.readState()).toEqual(made);
+      await Promise.all([heir.dispose(), other.dispose()]);
+    }
+  });
+
   it('keeps memory flat over many steps', async () => {
     const [perceptron] = conformancePrograms();
     if (perceptron === undefined) return;

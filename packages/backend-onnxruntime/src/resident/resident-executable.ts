@@ -73,9 +73,9 @@ export class ResidentExecutable implements Executable {
 
   dispose(): Promise<void> {
     this.#closing ??= this.#parts.turns.add(async () => {
+      this.state.detach();
       await this.#parts.loaded?.dispose();
       await this.#scan?.then(({ session }) => session.dispose());
-      this.state.detach();
       this.#onClosed();
     });
     return this.#closing;

@@ -38,7 +38,7 @@ export class WebGpuAccelerator implements Accelerator {
   readonly #api: JavaScriptApi;
   readonly #options: WebGpuOptions;
   /** Sessions of one `Identity` by direction, element type and rank: how tensors get onto the GPU and back in every engine. */
-  readonly #copiers = new Map<string, Promise<ApiSession>>();
+  readonly #copiers = new Map<string, Promise<Copier>>();
 
   private constructor(api: JavaScriptApi, options: WebGpuOptions, hasHalves: boolean) {
     this.#api = api;
@@ -64,35 +64,36 @@ export class WebGpuAccelerator implements Accelerator {
 
   async createSession(model: Uint8Array, options: AcceleratorSessionOptions): Promise<AcceleratorSession> {
     const created = await this.#create(model, options);
+    const lease = new SessionLease(created);
     return {
       inputNames: created.inputNames,
       run: async (feeds) => {
         const given = Object.fromEntries([...feeds].map(([name, value]) => [name, this.#toApi(value)]));
         // All outputs are fetched: leaving out some of those bound to the GPU is refused.
         const results = await created.run(given, created.outputNames, quiet).catch(rethrow);
-        return new Map(created.outputNames.map((name) => [name, toPlaced(results[name] as ApiTensor)]));
+        return new Map(created.outputNames.map((name) => [name, toPlaced(results[name] as ApiTensor, lease)]));
       },
-      dispose: () => created.release(),
+      dispose: () => lease.end(),
     };
   }
 
   async upload(tensor: HostTensor): Promise<DeviceTensor> {
     const copier = await this.#copier('up', tensor);
-    const { y } = await copier.run({ x: this.#toApi(tensor) }).catch(rethrow);
-    return toPlaced(y as ApiTensor) as DeviceTensor;
+    const { y } = await copier.session.run({ x: this.#toApi(tensor) }).catch(rethrow);
+    return toPlaced(y as ApiTensor, copier.lease) as DeviceTensor;
   }
 
   async download(tensor: DeviceTensor): Promise<HostTensor> {
     // Reading a GPU tensor by itself ends the process in Node.
     const copier = await this.#copier('down', tensor);
-    const { y } = await copier.run({ x: this.#toApi(tensor) }).catch(rethrow);
-    return toPlaced(y as ApiTensor) as HostTensor;
+    const { y } = await copier.session.run({ x: this.#toApi(tensor) }).catch(rethrow);
+    return toPlaced(y as ApiTensor, copier.lease) as HostTensor;
   }
 
   async dispose(): Promise<void> {
     const copiers = await Promise.allSettled(this.#copiers.values());
     this.#copiers.clear();
-    for (const copier of copiers) if (copier.status === 'fulfilled') await copier.value.release();
+    for (const copier of copiers) if (copier.status === 'fulfilled') await copier.value.lease.end();
   }
 
   #create(model: Uint8Array, { onDevice, cpuNodes, session }: AcceleratorSessionOptions): Promise<ApiSession> {
@@ -104,12 +105,13 @@ export class WebGpuAccelerator implements Accelerator {
     }).catch(rethrow);
   }
 
-  #copier(direction: 'up' | 'down', { dtype, shape }: { dtype: DType; shape: readonly number[] }): Promise<ApiSession> {
+  #copier(direction: 'up' | 'down', { dtype, shape }: { dtype: DType; shape: readonly number[] }): Promise<Copier> {
     const key = `${direction} ${dtype} ${shape.length}`;
     let copier = this.#copiers.get(key);
     if (copier === undefined) {
       const onDevice = new Set(direction === 'up' ? ['y'] : []);
-      copier = this.#create(copyModel(dtype, shape.length), { onDevice, cpuNodes: [], session: {} });
+      const created = this.#create(copyModel(dtype, shape.length), { onDevice, cpuNodes: [], session: {} });
+      copier = created.then((session) => ({ session, lease: new SessionLease(session) }));
       this.#copiers.set(key, copier);
     }
     return copier;
@@ -145,13 +147,51 @@ async function computesHalves(accelerator: WebGpuAccelerator): Promise<boolean> 
   }
 }
 
+interface Copier {
+  readonly session: ApiSession;
+  readonly lease: SessionLease;
+}
+
+/**
+ * A session until it and all tensors it left on the GPU are done with. The provider frees a tensor through the session
+ * that made it: a tensor that outlives its session takes the process down when it is freed.
+ */
+class SessionLease {
+  readonly #session: ApiSession;
+  #tensors = 0;
+  #hasEnded = false;
+
+  constructor(session: ApiSession) {
+    this.#session = session;
+  }
+
+  take(): void {
+    this.#tensors += 1;
+  }
+
+  giveBack(): void {
+    this.#tensors -= 1;
+    if (this.#hasEnded && this.#tensors === 0) void this.#session.release();
+  }
+
+  /** Releases the session now, or with the last of its tensors. */
+  async end(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (this.#tensors === 0) await this.#session.release();
+  }
+}
+
 class WebGpuTensor implements DeviceTensor {
   readonly location = 'device';
   readonly held: ApiTensor;
+  readonly #lease: SessionLease;
   #isDisposed = false;
 
-  constructor(held: ApiTensor) {
+  constructor(held: ApiTensor, lease: SessionLease) {
     this.held = held;
+    this.#lease = lease;
+    lease.take();
   }
 
   get dtype(): DType {
@@ -166,11 +206,12 @@ class WebGpuTensor implements DeviceTensor {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.held.dispose();
+    this.#lease.giveBack();
   }
 }
 
-function toPlaced(tensor: ApiTensor): Placed {
-  if (tensor.location === 'gpu-buffer') return new WebGpuTensor(tensor);
+function toPlaced(tensor: ApiTensor, lease: SessionLease): Placed {
+  if (tensor.location === 'gpu-buffer') return new WebGpuTensor(tensor, lease);
   return new Tensor(tensor.type as DType, tensor.dims, tensor.data as TensorData);
 }
 
