@@ -5,7 +5,7 @@
  * usage: gpt [--rounds 3] [--steps 60]
  */
 import { parseArgs } from 'node:util';
-import { quantile } from './measurement.js';
+import { comparedTimes, quantile } from './measurement.js';
 import { availablePeers, type Peer, runPeer, script } from './peers.js';
 
 const { values } = parseArgs({
@@ -26,7 +26,10 @@ for (let round = 0; round < Number(values.rounds); round++) {
   for (const peer of [own, ...others]) {
     const measured = runPeer(peer, { network: 'gpt', mode: 'train', steps });
     if (measured === undefined) continue;
-    medians.set(peer.name, [...(medians.get(peer.name) ?? []), quantile(measured.milliseconds, 0.5)]);
+    medians.set(peer.name, [
+      ...(medians.get(peer.name) ?? []),
+      quantile(comparedTimes(measured.milliseconds, 'train'), 0.5),
+    ]);
     notes.set(peer.name, measured.notes);
   }
 }

@@ -9,7 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Mode, quantile } from './measurement.js';
+import { comparedTimes, type Mode, quantile } from './measurement.js';
 import { networks } from './networks.js';
 import { availablePeers, type Peer, runPeer } from './peers.js';
 import { formatTable } from './table.js';
@@ -57,13 +57,14 @@ function measure(name: string, mode: Mode): readonly Row[] {
   const takesPart = (peer: Peer): boolean => peer.modes.includes(mode) && (peer.networks?.includes(name) ?? true);
   const taking = chosen.filter(takesPart);
   const steps = Math.max(6, Math.round(network.steps * Number(values.scale) * (mode === 'predict1' ? 10 : 1)));
-  const collected = new Map<string, number[][]>();
+  const collected = new Map<string, (readonly number[])[]>();
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const peer of taking) {
       const measurement = runPeer(peer, { network: name, mode, steps });
       if (measurement === undefined) continue;
-      collected.set(peer.name, [...(collected.get(peer.name) ?? []), [...measurement.milliseconds]]);
-      say(`${mode} ${name} round ${round + 1}: ${peer.name} ${quantile(measurement.milliseconds, 0.5).toFixed(2)} ms`);
+      const milliseconds = comparedTimes(measurement.milliseconds, mode);
+      collected.set(peer.name, [...(collected.get(peer.name) ?? []), milliseconds]);
+      say(`${mode} ${name} round ${round + 1}: ${peer.name} ${quantile(milliseconds, 0.5).toFixed(2)} ms`);
     }
   }
   return withRatios([...collected].map(([peer, rounds]) => rowOf({ network: name, mode, peer }, rounds)));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { quantile } from './measurement.js';
+import { comparedTimes, quantile } from './measurement.js';
 import { buildModel, networks, samplesOf } from './networks.js';
 import { peers } from './peers.js';
 import { formatTable } from './table.js';
@@ -8,6 +8,14 @@ test('quantiles do not depend on order', () => {
   expect(quantile([5, 1, 4, 2, 3], 0.5)).toBe(3);
   expect(quantile([5, 1, 4, 2, 3], 0)).toBe(1);
   expect(quantile([7], 0.9)).toBe(7);
+});
+
+test('a training step counts as the mean of eight in a row, a prediction by itself', () => {
+  const times = [1, 9, 1, 9, 1, 9, 1, 9, 17, 9];
+  expect(comparedTimes(times, 'train')).toEqual([5, 7, 7]);
+  expect(comparedTimes([2, 4], 'train')).toEqual([3]);
+  expect(comparedTimes([], 'train')).toEqual([]);
+  expect(comparedTimes(times, 'predict1')).toEqual(times);
 });
 
 test.each(Object.values(networks).filter(({ name }) => name !== 'wide'))(

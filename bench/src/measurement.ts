@@ -54,6 +54,29 @@ export function processorStopwatch(): (count: number) => number {
   };
 }
 
+/**
+ * Training steps overlap: `fit` fetches batches ahead of the steps, now and then two at once. A step's time is therefore
+ * the mean over as many in a row, for every peer alike: a median of single steps would leave out the slow ones.
+ */
+const stepsPerMean = 8;
+
+/** What is compared of a peer's steps or runs: means over several steps of training, predictions one by one. */
+export function comparedTimes(milliseconds: readonly number[], mode: Mode): readonly number[] {
+  return mode === 'train' ? movingMeans(milliseconds, stepsPerMean) : milliseconds;
+}
+
+/** Means over each `count` values in a row: how long a step takes where runs overlap. */
+export function movingMeans(values: readonly number[], count: number): readonly number[] {
+  const width = Math.min(count, values.length);
+  let sum = values.slice(0, width).reduce((total, value) => total + value, 0);
+  const means = width === 0 ? [] : [sum / width];
+  for (let index = width; index < values.length; index++) {
+    sum += (values[index] as number) - (values[index - width] as number);
+    means.push(sum / width);
+  }
+  return means;
+}
+
 /** The value below which `share` of the values lie; 0.5 is the median. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -9,7 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Measurement, type Mode, quantile } from './measurement.js';
+import { comparedTimes, type Measurement, type Mode, quantile } from './measurement.js';
 import { networks } from './networks.js';
 import { installTfjs, type Peer, runPeer, script } from './peers.js';
 import { formatColumns } from './table.js';
@@ -94,7 +94,7 @@ function measure(name: string, mode: Mode): readonly Row[] {
     peers.map((peer) => {
       const steps = Math.max(8, Math.round(network.steps * Number(values.scale) * shareOf(peer, mode)));
       const measured = runPeer(peer, { network: name, mode, steps });
-      say(`${mode} ${name} round ${round + 1}: ${peer.name} ${describe(measured)}`);
+      say(`${mode} ${name} round ${round + 1}: ${peer.name} ${describe(measured, mode)}`);
       return measured;
     }),
   );
@@ -113,7 +113,7 @@ function rowOf(
   rounds: readonly (readonly (Measurement | undefined)[])[],
   at: number,
 ): Row {
-  const wall = compareOf(rounds.map((round) => [round[0], round[at]].map(medianOf)));
+  const wall = compareOf(rounds.map((round) => [round[0], round[at]].map((each) => medianOf(each, mode))));
   const processor = compareOf(rounds.map((round) => [round[0], round[at]].map((one) => one?.processorMilliseconds)));
   const least = promises.find((each) => each.peer === peer && each.mode === mode && each.network === network)?.least;
   const refused = rounds[0]?.[at]?.notes?.['refused'];
@@ -146,17 +146,17 @@ function compareOf(pairs: readonly (readonly (number | undefined)[])[]): Compari
   };
 }
 
-function medianOf(measured: Measurement | undefined): number | undefined {
+function medianOf(measured: Measurement | undefined, mode: Mode): number | undefined {
   return measured === undefined || measured.milliseconds.length === 0
     ? undefined
-    : quantile(measured.milliseconds, 0.5);
+    : quantile(comparedTimes(measured.milliseconds, mode), 0.5);
 }
 
-function describe(measured: Measurement | undefined): string {
+function describe(measured: Measurement | undefined, mode: Mode): string {
   if (measured === undefined) return 'failed';
   const refused = measured.notes?.['refused'];
   if (refused !== undefined) return `cannot: ${refused}`;
-  return `${medianOf(measured)?.toFixed(2)} ms, ${measured.processorMilliseconds?.toFixed(2)} ms of a processor`;
+  return `${medianOf(measured, mode)?.toFixed(2)} ms, ${measured.processorMilliseconds?.toFixed(2)} ms of a processor`;
 }
 
 /** A promise that was not kept, or a peer of ours that failed. */

@@ -6,9 +6,6 @@ import { loadBackend } from 'modelwright';
 import { processorStopwatch, readRequest, report } from '../measurement.js';
 
 const [vocabularySize, sequenceLength, batchSize] = [65, 64, 16];
-/** Times that one figure is the mean of: batches are fetched ahead of the steps, now and then two at once. */
-const window = 4;
-
 const { steps } = readRequest();
 const stepsPerEpoch = Math.max(5, Math.round(steps / 2));
 const tokens = randomTokens(stepsPerEpoch * batchSize * sequenceLength);
@@ -43,7 +40,7 @@ const processorMilliseconds = stop(2 * stepsPerEpoch);
 await trainer.dispose();
 await backend.dispose();
 const warm = moments.slice(stepsPerEpoch);
-const milliseconds = warm.slice(window).map((moment, index) => (moment - (warm[index] as number)) / window);
+const milliseconds = warm.slice(1).map((moment, index) => moment - (warm[index] as number));
 report({ milliseconds, processorMilliseconds, notes: { firstStepMilliseconds } });
 
 function randomTokens(count: number): Int32Array {

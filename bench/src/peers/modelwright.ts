@@ -9,9 +9,6 @@ import { countLateTicks } from '../ticks.js';
 /** How many times `fit` goes through the data; the first time compiles and warms up. */
 const epochs = Number(process.env['BENCH_EPOCHS'] ?? 6);
 
-/** Steps that one time is the mean of. */
-const window = 8;
-
 const request = readRequest();
 const network = networks[request.network];
 if (network === undefined) throw new TypeError(`no network '${request.network}'`);
@@ -54,10 +51,8 @@ async function timeFit(network: Network, steps: number): Promise<Measurement> {
   await trainer.fit(data, { epochs, verbose: 0 });
   const processorMilliseconds = stop((epochs - 1) * stepsPerEpoch);
   await trainer.dispose();
-  // Batches are fetched ahead of the steps, now and then two at once: only the mean over several steps says how long one
-  // takes.
   const warm = moments.slice(stepsPerEpoch);
-  const milliseconds = warm.slice(window).map((moment, index) => (moment - (warm[index] as number)) / window);
+  const milliseconds = warm.slice(1).map((moment, index) => moment - (warm[index] as number));
   return { milliseconds, processorMilliseconds };
 }
 
