@@ -1,0 +1,3 @@
+export * from './step.js';
+export * from './weighted-nodes.js';
+export * from './with-graph.js';
