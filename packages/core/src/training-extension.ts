@@ -1,14 +1,16 @@
 import type { Executable } from './backend.js';
 import type { Graph, Value } from './graph/graph.js';
 import type { GraphBuilder } from './graph/graph-builder.js';
-import type { Parameter } from './model.js';
-import type { Tensor } from './tensor/tensor.js';
+import type { Model, Parameter } from './model.js';
+import type { Tensor, TensorMap } from './tensor/tensor.js';
 
 /** State that an extension carries through training: pruning masks, say. Checkpoints keep it. */
 export interface ExtensionSlot {
   /** Unique within the extension. */
   readonly name: string;
   readonly initial: Tensor;
+  /** Changed by the optimizer as weights are, where the loss depends on it: a learned range, say. Default false. */
+  readonly trainable?: boolean;
 }
 
 /** A weight on its way through a training program. */
@@ -30,6 +32,8 @@ export interface ExtendedLoss {
   readonly outputs: { readonly [name: string]: Value };
   /** Targets by output name. */
   readonly targets: { readonly [name: string]: Value };
+  /** What {@link TrainingExtension.watch} asked for, by the names given there. */
+  readonly watched: { readonly [name: string]: Value };
   readonly slots: { readonly [name: string]: Value };
 }
 
@@ -54,10 +58,16 @@ export interface TrainingExtension {
   transformWeight?(weight: ExtendedWeight): Value;
   /** The weight that is kept after the optimizer's update. */
   transformUpdate?(weight: ExtendedWeight): Value;
+  /** Factor of the loss for the targets, where an extra loss takes a share of its place. Default 1. */
+  readonly lossWeight?: number;
+  /** Values of the model's graph that the extra loss is built from beside inputs and outputs: features, say. */
+  watch?(model: Model): { readonly [name: string]: Value };
   /** A scalar added to the loss: a teacher's, say. */
   extraLoss?(context: ExtendedLoss): Value | undefined;
   /** Runs before each update. Work here costs every step: return undefined when there is nothing to do. */
   beforeStep?(step: ExtensionStep): Promise<void> | void;
   /** Runs after each update. */
   afterStep?(step: ExtensionStep): Promise<void> | void;
+  /** Receives what the slots hold, by name, whenever weights are brought into the model: at the end of each `fit`. */
+  synchronize?(slots: TensorMap): Promise<void> | void;
 }

@@ -90,6 +90,37 @@ test('an extra loss pulls outputs its way', async () => {
   expect([...toNumbers(y!)].map((each) => Number(each.toFixed(3)))).toEqual([3, 6]);
 });
 
+test('an extension trains slots of its own, on values inside the model, in place of the loss for the targets', async () => {
+  let held: number[] = [];
+  const probe: TrainingExtension = {
+    name: 'probe',
+    lossWeight: 0,
+    slots: [{ name: 'scale', initial: tensor(1, { dtype: 'float64' }), trainable: true }],
+    watch: ({ graph }) => ({ product: graph.nodes[0]?.outputs[0] as never }),
+    extraLoss({ builder, slots, inputs, watched }) {
+      expect(Object.keys(watched)).toEqual(['product']);
+      const scaled = builder.op('Mul', [inputs['x'], slots['scale']]);
+      const error = builder.op('Sub', [scaled, builder.op('Mul', [inputs['x'], builder.scalar(3, 'float64')])]);
+      const product = builder.op('ReduceMean', [builder.op('Mul', [watched['product'], watched['product']])], {
+        keepdims: 0,
+      });
+      const fit = builder.op('ReduceMean', [builder.op('Mul', [error, error])], { keepdims: 0 });
+      return builder.op('Add', [fit, product]);
+    },
+    synchronize(slots) {
+      held = [...toNumbers(slots['scale']!)];
+    },
+  };
+  const model = linearModel({ kernel });
+  const optimizer = sgd({ learningRate: 0.2 });
+  const trainer = await createTrainer(model, { backend, optimizer, loss: 'mse', extensions: [probe] });
+  for (let round = 0; round < 100; round++) await trainer.trainOnBatch(data as never);
+  await trainer.sync();
+  expect(held[0]).toBeCloseTo(3, 3);
+  const { y } = await trainer.predict(data[0]);
+  for (const output of toNumbers(y!)) expect(output).toBeCloseTo(0, 1);
+});
+
 test('the forward graph can be rewritten before it is differentiated', async () => {
   let seen: Graph | undefined;
   const watch: TrainingExtension = {

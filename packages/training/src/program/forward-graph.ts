@@ -36,6 +36,8 @@ export const outputName = (name: string): string => `outputs.${name}`;
 export const maskName = (output: string): string => `masks.${output}`;
 /** Name of a term that the model itself adds to the loss in a forward graph. */
 export const ownLossName = (loss: string): string => `ownLosses.${loss}`;
+/** Name of a value of the model that an extension watches in a forward graph. */
+export const watchedName = (extension: string, name: string): string => `watched.${extension}.${name}`;
 /** Name of the next value of a state slot. */
 export const nextName = (slot: string): string => `next.${slot}`;
 
@@ -55,8 +57,14 @@ interface ForwardRequest {
  * A model's forward graph for concrete shapes in the form it trains in: weights are inputs, the next running statistics
  * outputs.
  */
-export function trainingForward(request: ForwardRequest & { readonly seed: number }): Graph {
-  const { model, live, seed } = request;
+export function trainingForward(
+  request: ForwardRequest & {
+    readonly seed: number;
+    /** More values of the model's graph that become outputs, by output name. */
+    readonly watched?: ReadonlyMap<string, Value>;
+  },
+): Graph {
+  const { model, live, seed, watched = new Map<string, Value>() } = request;
   const builder = new GraphBuilder(`${model.name}.forward`);
   const bindings = bindInputs(builder, request);
   const counter = builder.input(stateInput(stepSlot), 'int64', []);
@@ -65,6 +73,7 @@ export function trainingForward(request: ForwardRequest & { readonly seed: numbe
     builder.output(outputName(name), form.outputs[index] as Value);
   });
   addSideResults(builder, model, bindings);
+  for (const [name, value] of watched) builder.output(name, bindings.get(value) as Value);
   for (const { current, next } of form.statistics) {
     const parameter = live.find(({ value }) => bindings.get(value) === current);
     if (parameter !== undefined) builder.output(nextName(parameter.name), next);

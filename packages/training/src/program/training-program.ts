@@ -1,7 +1,5 @@
 import {
   backpropagate,
-  type ExtendedWeight,
-  type Graph,
   type GraphBuilder,
   initialStates,
   inlineGraph,
@@ -29,6 +27,7 @@ import {
 } from './forward-graph.js';
 import { buildObjectives, type MetricOutputs, type OutputObjective } from './objective.js';
 import { type Penalty, penaltyGradient, penaltyOf } from './penalties.js';
+import { ProgramExtensions, type TrainedValue } from './program-extensions.js';
 import { StatefulBuilder } from './stateful-builder.js';
 import { buildUpdate } from './update.js';
 
@@ -52,9 +51,6 @@ export interface ObjectiveProgram extends Program {
 
 type Values = { readonly [name: string]: Value };
 
-/** Name of an extension's slot among the program's. */
-export const extensionSlot = (extension: string, slot: string): string => `extension.${extension}.${slot}`;
-
 /**
  * One training step for batches of one signature: forward in training form, losses and penalties, gradients, update.
  *
@@ -69,18 +65,18 @@ export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignatur
   const weights = new Map(
     liveParameters(model).map((each) => [each, stateful.slot(each.name, model.weightOf(each))] as const),
   );
-  const extensions = new Extensions(recipe.extensions, stateful);
+  const extensions = new ProgramExtensions(recipe.extensions, stateful);
   const forward = buildForward({ recipe, signature, stateful, step, weights, extensions });
   const { differentiated, objective } = buildLosses({ recipe, signature, stateful, weights, extensions, forward });
-  const trained = differentiate({ model, stateful, total: differentiated, weights });
+  const trained = differentiate({ model, stateful, total: differentiated, weights, slots: extensions.trainable });
   buildUpdate({
     stateful,
     optimizer,
     role,
     step,
     learningRate,
-    weights: trained.map((each) => ({ ...each, initial: model.weightOf(each.parameter) })),
-    finish: (parameter, value) => extensions.reviseUpdate(parameter, value),
+    weights: trained,
+    finish: (parameter, value) => (weights.has(parameter) ? extensions.reviseUpdate(parameter, value) : value),
   });
   for (const [name, next] of forward.carried) stateful.next(name, next);
   stateful.next(stepSlot, stateful.arithmetic.add(step, 1));
@@ -92,7 +88,7 @@ interface Stage {
   readonly signature: BatchSignature;
   readonly stateful: StatefulBuilder;
   readonly weights: ReadonlyMap<Parameter, Value>;
-  readonly extensions: Extensions;
+  readonly extensions: ProgramExtensions;
 }
 
 interface Forward {
@@ -102,6 +98,8 @@ interface Forward {
   readonly masks: Values;
   /** Terms that the model itself adds to the loss. */
   readonly ownLosses: Values;
+  /** What extensions watch, by forward output. */
+  readonly watched: ReadonlyMap<string, Value>;
   /** Next running statistics, and next states of the model, by slot. */
   readonly carried: ReadonlyMap<string, Value>;
 }
@@ -110,7 +108,13 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
   const { model, seed } = recipe;
   const { builder } = stateful;
   const graph = extensions.reviseForward(
-    trainingForward({ model, inputs: signature.inputs, live: [...weights.keys()], seed }),
+    trainingForward({
+      model,
+      inputs: signature.inputs,
+      live: [...weights.keys()],
+      seed,
+      watched: extensions.watched(model),
+    }),
   );
   const named = new Map<string, Value>([[stateInput(stepSlot), step]]);
   for (const [parameter, value] of weights) {
@@ -134,7 +138,7 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
     const next = byName.get(nextName(name));
     if (next !== undefined) carried.set(name, next);
   }
-  return { inputs, ...namedOutputs(model, byName), carried };
+  return { inputs, ...namedOutputs(model, byName), watched: byName, carried };
 }
 
 /** The outputs of a forward graph and their masks, by the names they have in the model. */
@@ -163,15 +167,15 @@ function buildLosses({ recipe, signature, stateful, weights, extensions, forward
   readonly objective: Omit<ObjectiveProgram, keyof Program>;
 } {
   const { builder, arithmetic } = stateful;
-  const { outputs, inputs, masks } = forward;
+  const { outputs, inputs, masks, watched } = forward;
   const ownLosses = meansOf(arithmetic, forward.ownLosses);
   const built = buildObjectives({ builder, objectives: recipe.objectives, signature, outputs, masks });
   const penalty = penalties(stateful, weights);
   const terms = [
-    ...(built.loss === undefined ? [] : [built.loss]),
+    ...extensions.weigh(arithmetic, built.loss),
     ...Object.values(ownLosses),
     ...penalty.open,
-    ...extensions.extraLosses({ inputs, outputs, targets: built.targets }),
+    ...extensions.extraLosses({ inputs, outputs, targets: built.targets, watched }),
   ];
   if (terms.length === 0) {
     throw new ModelwrightError(
@@ -205,9 +209,7 @@ export function penalties({ arithmetic }: StatefulBuilder, weights: ReadonlyMap<
   return { closed: all.flatMap(({ closed }) => closed), open: all.flatMap(({ open }) => open) };
 }
 
-interface TrainedWeight {
-  readonly parameter: Parameter;
-  readonly value: Value;
+interface TrainedWeight extends TrainedValue {
   readonly gradient: Value;
 }
 
@@ -217,14 +219,20 @@ function differentiate(request: {
   readonly stateful: StatefulBuilder;
   readonly total: Value;
   readonly weights: ReadonlyMap<Parameter, Value>;
+  /** What extensions want trained. */
+  readonly slots: readonly TrainedValue[];
 }): readonly TrainedWeight[] {
-  const { model, stateful, total, weights } = request;
+  const { model, stateful, total, weights, slots } = request;
   const { builder, arithmetic } = stateful;
-  const candidates = [...weights].filter(([{ role }]) => role === 'weight');
-  const targets = candidates.map(([, value]) => value);
+  const own = [...weights].filter(([{ role }]) => role === 'weight');
+  const candidates = [
+    ...own.map(([parameter, value]) => ({ parameter, value, initial: model.weightOf(parameter) })),
+    ...slots,
+  ];
+  const targets = candidates.map(({ value }) => value);
   const gradients = backpropagate(builder, [{ value: total }], targets);
   const trained = candidates
-    .map(([parameter, value], index) => ({ parameter, value, gradient: gradients[index] as Value }))
+    .map((candidate, index) => ({ ...candidate, gradient: gradients[index] as Value }))
     .filter(({ gradient }) => builder.constantOf(gradient) === undefined)
     .map((each) => ({ ...each, gradient: penalized(arithmetic, each) }));
   if (trained.length > 0) return trained;
@@ -237,55 +245,4 @@ function differentiate(request: {
 function penalized(arithmetic: Arithmetic, { parameter, value, gradient }: TrainedWeight): Value {
   const { regularizer } = parameter;
   return regularizer === undefined ? gradient : penaltyGradient(arithmetic, { weight: value, gradient }, regularizer);
-}
-
-/** The extensions of one program with their slots in it. */
-class Extensions {
-  readonly #extensions: readonly { readonly extension: TrainingExtension; readonly slots: Values }[];
-  readonly #builder: GraphBuilder;
-
-  constructor(extensions: readonly TrainingExtension[], stateful: StatefulBuilder) {
-    this.#builder = stateful.builder;
-    this.#extensions = extensions.map((extension) => {
-      const slots = (extension.slots ?? []).map(
-        ({ name, initial }) => [name, stateful.slot(extensionSlot(extension.name, name), initial)] as const,
-      );
-      return { extension, slots: Object.fromEntries(slots) };
-    });
-  }
-
-  reviseForward(graph: Graph): Graph {
-    return this.#extensions.reduce((current, { extension }) => extension.transformForward?.(current) ?? current, graph);
-  }
-
-  reviseWeight(parameter: Parameter, value: Value): Value {
-    return this.#revise(parameter, value, (extension, weight) => extension.transformWeight?.(weight));
-  }
-
-  reviseUpdate(parameter: Parameter, value: Value): Value {
-    return this.#revise(parameter, value, (extension, weight) => extension.transformUpdate?.(weight));
-  }
-
-  extraLosses(context: {
-    readonly inputs: Values;
-    readonly outputs: Values;
-    readonly targets: Values;
-  }): readonly Value[] {
-    return this.#extensions.flatMap(({ extension, slots }) => {
-      const extra = extension.extraLoss?.({ builder: this.#builder, slots, ...context });
-      return extra === undefined ? [] : [extra];
-    });
-  }
-
-  #revise(
-    parameter: Parameter,
-    value: Value,
-    revise: (extension: TrainingExtension, weight: ExtendedWeight) => Value | undefined,
-  ): Value {
-    const builder = this.#builder;
-    return this.#extensions.reduce(
-      (current, { extension, slots }) => revise(extension, { builder, parameter, value: current, slots }) ?? current,
-      value,
-    );
-  }
 }

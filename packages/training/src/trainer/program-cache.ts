@@ -7,11 +7,13 @@ import {
   type Parameter,
   type Tensor,
   type TensorMap,
+  type TrainingExtension,
 } from '@modelwright/core';
 import type { BatchRole } from '../program/batch-role.js';
 import { type NamedBatch, signatureKey, signatureOf } from '../program/batch-signature.js';
 import { evaluationProgram } from '../program/evaluation-program.js';
 import { liveParameters } from '../program/forward-graph.js';
+import { extensionSlot } from '../program/program-extensions.js';
 import { type ObjectiveProgram, type TrainingRecipe, trainingProgram } from '../program/training-program.js';
 import { averageSlot } from '../program/update.js';
 
@@ -113,6 +115,7 @@ export class ProgramCache {
     if (this.#owner === undefined) return;
     this.model.setWeights(await this.readWeights());
     this.#rememberWeights();
+    for (const extension of this.#recipe.extensions) await this.#synchronize(extension, this.#owner);
   }
 
   /** The weights as trained, by name: their moving averages, where those are kept. */
@@ -223,8 +226,20 @@ export class ProgramCache {
     return holder === undefined ? {} : holder.executable.readState(this.model.states.map(({ name }) => name));
   }
 
+  async #synchronize(extension: TrainingExtension, owner: Executable): Promise<void> {
+    if (extension.synchronize === undefined) return;
+    const slots = (extension.slots ?? []).map(({ name }) => [name, extensionSlot(extension.name, name)] as const);
+    const state = await owner.readState(slots.map(([, full]) => this.#averageOr(full)));
+    const named = slots.map(([name, full]) => [name, state[this.#averageOr(full)] as Tensor]);
+    await extension.synchronize(Object.fromEntries(named));
+  }
+
   // Evaluation and the model itself use averages where training keeps them.
   #slotOf({ name }: Parameter): string {
+    return this.#averageOr(name);
+  }
+
+  #averageOr(name: string): string {
     const average = averageSlot(name);
     return this.#slots.has(average) || this.#waiting[average] !== undefined ? average : name;
   }
