@@ -33,6 +33,7 @@ export * from './reference/evaluate.js';
 export * from './reference/reference-backend.js';
 export * from './run-queue.js';
 export * from './safetensors/safetensors.js';
+export * from './support.js';
 export * from './tensor/deferred-tensor.js';
 export * from './tensor/dtype.js';
 export * from './tensor/half-precision.js';

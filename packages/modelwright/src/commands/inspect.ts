@@ -1,4 +1,4 @@
-import { isModelwrightError, type Model, print } from '@modelwright/core';
+import { isModelwrightError, type Model, print, supportOf } from '@modelwright/core';
 import type { Command } from 'commander';
 import { type BackendConfiguration, parseBackendConfiguration } from '../backend/backend-configuration.js';
 import { loadBackend } from '../backend/load-backend.js';
@@ -16,7 +16,6 @@ import {
   type TypeDescription,
 } from '../model/describe-model.js';
 import { type ModelFile, type OpenedModel, openModel } from '../model/open-model.js';
-import { supportOf } from '../model/support.js';
 
 interface InspectOptions extends OutputOptions {
   readonly nodes?: boolean;

@@ -1,10 +1,18 @@
-import { castTensor, createReferenceBackend, type DType, GraphBuilder, Model, tensor, zeros } from '@modelwright/core';
+import {
+  castTensor,
+  createReferenceBackend,
+  type DType,
+  GraphBuilder,
+  Model,
+  supportOf,
+  tensor,
+  zeros,
+} from '@modelwright/core';
 import { describe, expect, test } from 'vitest';
 import { describeModel } from './describe-model.js';
 import { fitInput, stackBatches } from './fit-input.js';
 import { summarize } from './measure.js';
 import { bindShape, randomInputs } from './random-inputs.js';
-import { supportOf } from './support.js';
 
 function twoLayerModel(): Model {
   const builder = new GraphBuilder('two-layers');
