@@ -164,8 +164,7 @@ const cellSteps: { readonly [N in RecurrentOp]: (context: StepContext) => readon
   // h′ = f(x + h·Rᵀ)
   RNN: (context) => {
     const { builder, x, states, weights } = context;
-    const sum = builder.op('Add', [x, builder.op('MatMul', [states[0], weights])]);
-    return [activated(context, 0, sum)];
+    return [activated(context, 0, builder.op('Gemm', [states[0], weights, x]))];
   },
   GRU: gruStep,
   LSTM: lstmStep,
@@ -206,7 +205,7 @@ function lstmStep(context: StepContext): readonly Value[] {
   const [h, c] = states as [Value, Value];
   const add = (a: Value, b: Value): Value => builder.op('Add', [a, b]);
   const mul = (a: Value, b: Value): Value => builder.op('Mul', [a, b]);
-  const sum = add(x, builder.op('MatMul', [h, weights]));
+  const sum = builder.op('Gemm', [h, weights, x]);
   const [i, o, f, g] = split(builder, sum, [hidden, hidden, hidden, hidden], -1) as [Value, Value, Value, Value];
   const peeped = (gate: Value, index: number, cell: Value): Value =>
     peepholes === undefined ? gate : add(gate, mul(peepholes[index] as Value, cell));

@@ -1,8 +1,9 @@
 import { backpropagate, type Seed } from '../gradient/backpropagate.js';
-import { type Graph, type Node, type Value, valuesReadBy } from '../graph/graph.js';
+import { type Graph, type Value, valuesReadBy } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph } from '../graph/inline.js';
 import type { GradientContext } from './definition.js';
+import { reassociateProducts } from './reassociate-products.js';
 import { bodyInputTypes, type ScanAttributes } from './scan-layout.js';
 import { type ScanSteps, sourceOf } from './scan-steps.js';
 
@@ -37,7 +38,7 @@ export function backwardStep(context: GradientContext<ScanAttributes>, steps: Sc
     const all = [...made.stateGradients, ...made.sequenceGradients, ...made.targetGradients];
     for (const [index, value] of all.entries()) inner.output(`gradient_${index}`, value);
   });
-  return reassociated(context.builder, { ...(made as Omit<BackwardStep, 'graph'>), graph: plain });
+  return simplified(context.builder, { ...(made as Omit<BackwardStep, 'graph'>), graph: plain });
 }
 
 function differentiateBody(
@@ -102,44 +103,8 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-/**
- * `(d·k₁)·k₂` as `d·(k₁·k₂)` where only `d` depends on the incoming gradients: the product of the others is then known before
- * the loop.
- */
-function reassociated(builder: GraphBuilder, step: BackwardStep): BackwardStep {
-  const uses = usesOf(step.graph);
-  const carried = dependentsOf(step.graph, step.incoming);
-  // Products of a carried value and a known factor, by the value they stand for.
-  const products = new Map<Value, Product>();
-  const bindings = new Map<Value, Value>();
-  const graph = builder.subgraph('backward_step', (inner) => {
-    for (const input of step.graph.inputs) bindings.set(input, inner.input(input.name, input.dtype, input.shape));
-    const rewrite = (
-      node: Node,
-      inputs: readonly (Value | undefined)[],
-      target: GraphBuilder,
-    ): readonly Value[] | undefined => {
-      const product = target === inner ? productOf(node, inputs as readonly Value[]) : undefined;
-      if (product === undefined) return undefined;
-      const { source, gradient, factor } = product;
-      const before = uses.get(source) === 1 ? products.get(source) : undefined;
-      const merged: Product =
-        before === undefined
-          ? { gradient, factor }
-          : { gradient: before.gradient, factor: inner.op('Mul', [before.factor, factor]) };
-      products.set(node.outputs[0] as Value, merged);
-      return [inner.op('Mul', [merged.gradient, merged.factor])];
-    };
-    const productOf = (node: Node, inputs: readonly Value[]): (Product & { source: Value }) | undefined => {
-      if (node.op !== 'Mul' || node.domain !== '') return undefined;
-      const [left, right] = node.inputs as readonly [Value, Value];
-      if (carried.has(left) === carried.has(right)) return undefined;
-      const [a, b] = inputs as readonly [Value, Value];
-      return carried.has(left) ? { source: left, gradient: a, factor: b } : { source: right, gradient: b, factor: a };
-    };
-    const outputs = inlineGraph(inner, step.graph, bindings, { keepNames: false, rewrite });
-    for (const [index, value] of outputs.entries()) inner.output(`gradient_${index}`, value);
-  });
+function simplified(builder: GraphBuilder, step: BackwardStep): BackwardStep {
+  const { graph, bindings } = reassociateProducts(builder, step.graph, dependentsOf(step.graph, step.incoming));
   const mapped = (value: Value): Value => bindings.get(value) ?? value;
   return {
     graph,
@@ -151,11 +116,6 @@ function reassociated(builder: GraphBuilder, step: BackwardStep): BackwardStep {
   };
 }
 
-interface Product {
-  readonly gradient: Value;
-  readonly factor: Value;
-}
-
 /** All values of `graph` that depend on `sources`, these included. */
 export function dependentsOf(graph: Graph, sources: readonly Value[]): ReadonlySet<Value> {
   const found = new Set(sources);
@@ -163,12 +123,4 @@ export function dependentsOf(graph: Graph, sources: readonly Value[]): ReadonlyS
     if (valuesReadBy(node).some((value) => found.has(value))) for (const output of node.outputs) found.add(output);
   }
   return found;
-}
-
-function usesOf(graph: Graph): ReadonlyMap<Value, number> {
-  const uses = new Map<Value, number>();
-  const use = (value: Value): void => void uses.set(value, (uses.get(value) ?? 0) + 1);
-  for (const node of graph.nodes) valuesReadBy(node).forEach(use);
-  for (const { value } of graph.outputs) use(value);
-  return uses;
 }
