@@ -23,6 +23,16 @@ export interface ExtendedWeight {
   readonly slots: { readonly [name: string]: Value };
 }
 
+/** A weight that the optimizer has just updated. */
+export interface ExtendedUpdate extends ExtendedWeight {
+  /** The weight as it is stored, before the update. */
+  readonly previous: Value;
+  /** Gradient of this batch's loss by what the forward pass saw of the weight: before a mask hides any of it. */
+  readonly gradient: Value;
+  /** Says what a slot of the extension becomes; a slot of which nothing is said stays as it is. */
+  setSlot(name: string, value: Value): void;
+}
+
 /** What an extra loss is built from. */
 export interface ExtendedLoss {
   readonly builder: GraphBuilder;
@@ -57,7 +67,9 @@ export interface TrainingExtension {
   /** What the forward pass sees of a weight (masked, fake-quantized); gradients flow through it. */
   transformWeight?(weight: ExtendedWeight): Value;
   /** The weight that is kept after the optimizer's update. */
-  transformUpdate?(weight: ExtendedWeight): Value;
+  transformUpdate?(weight: ExtendedUpdate): Value;
+  /** What is kept of a weight's moving average, where the optimizer keeps one. */
+  transformAverage?(weight: ExtendedWeight): Value;
   /** Factor of the loss for the targets, where an extra loss takes a share of its place. Default 1. */
   readonly lossWeight?: number;
   /** Values of the model's graph that the extra loss is built from beside inputs and outputs: features, say. */

@@ -64,7 +64,8 @@ export function jointProgram(request: JointProgramRequest): JointProgram {
     step: counter,
     learningRate,
     weights: gradientsOf({ stateful, name, loss: differentiated, weights, applied }),
-    finish: (_, value) => value,
+    finish: ({ next }) => next,
+    finishAverage: (_, value) => value,
     prefix: `${name}.`,
   });
   applied.finish();

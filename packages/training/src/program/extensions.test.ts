@@ -1,4 +1,11 @@
-import { createReferenceBackend, type Graph, type TrainingExtension, tensor, toNumbers } from '@modelwright/core';
+import {
+  createReferenceBackend,
+  type Graph,
+  type TrainingExtension,
+  tensor,
+  toNumbers,
+  zeros,
+} from '@modelwright/core';
 import { batchNormalization, dense, sequential } from '@modelwright/models';
 import { expect, test } from 'vitest';
 import { sgd } from '../optimizers/sgd.js';
@@ -119,6 +126,49 @@ test('an extension trains slots of its own, on values inside the model, in place
   expect(held[0]).toBeCloseTo(3, 3);
   const { y } = await trainer.predict(data[0]);
   for (const output of toNumbers(y!)) expect(output).toBeCloseTo(0, 1);
+});
+
+test('an update sees the gradient behind a mask and keeps what it makes of it', async () => {
+  const movement: TrainingExtension = {
+    name: 'movement',
+    slots: [
+      {
+        name: 'mask',
+        initial: tensor(
+          [
+            [1, 0],
+            [1, 1],
+          ],
+          { dtype: 'float64' },
+        ),
+      },
+      { name: 'scores', initial: zeros('float64', [2, 2]) },
+    ],
+    transformWeight: ({ builder, parameter, value, slots }) =>
+      parameter.name === 'dense.kernel' ? builder.op('Mul', [value, slots['mask']]) : value,
+    transformUpdate({ builder, parameter, value, previous, gradient, slots, setSlot }) {
+      if (parameter.name !== 'dense.kernel') return value;
+      setSlot('scores', builder.op('Sub', [slots['scores'], builder.op('Mul', [previous, gradient])]));
+      return value;
+    },
+    transformAverage: ({ builder, parameter, value, slots }) =>
+      parameter.name === 'dense.kernel' ? builder.op('Mul', [value, slots['mask']]) : value,
+    synchronize: (slots) => {
+      scores = [...toNumbers(slots['scores']!)];
+    },
+  };
+  let scores: number[] = [];
+  const model = linearModel({ kernel });
+  const optimizer = sgd({ learningRate: 0.1, ema: { momentum: 0.5 } });
+  const trainer = await createTrainer(model, { backend, optimizer, loss: 'mse', extensions: [movement] });
+  await trainer.trainOnBatch(data as never);
+  const state = await trainer.sync();
+  // y = x·(w ⊙ mask) is [0.1, 1.6] and [0.2, -0.8]; the mean squared error's gradient is xᵀ(y − t)/2.
+  const errors = [0.1 - 1, 1.6, 0.2, -0.8 - 1] as const;
+  const wanted = [errors[0], errors[1], 2 * errors[0] - errors[2], 2 * errors[1] - errors[3]].map((each) => each / 2);
+  const moved = kernel.flat().map((weight, index) => -weight * (wanted[index] as number));
+  for (const [index, score] of scores.entries()) expect(score).toBeCloseTo(moved[index] as number, 6);
+  expect(toNumbers(state.getWeights()['dense.kernel']!)[1]).toBeCloseTo(0, 12);
 });
 
 test('the forward graph can be rewritten before it is differentiated', async () => {

@@ -1,4 +1,5 @@
 import type {
+  ExtendedUpdate,
   ExtendedWeight,
   Graph,
   GraphBuilder,
@@ -22,17 +23,24 @@ export interface TrainedValue {
   readonly initial: Tensor;
 }
 
+/** A weight before and after the optimizer's update. */
+export interface UpdatedWeight extends Pick<ExtendedUpdate, 'parameter' | 'previous' | 'gradient'> {
+  readonly next: Value;
+}
+
 type Values = { readonly [name: string]: Value };
 
 /** The extensions of one program with their slots in it. */
 export class ProgramExtensions {
   readonly #extensions: readonly { readonly extension: TrainingExtension; readonly slots: Values }[];
   readonly #builder: GraphBuilder;
+  readonly #stateful: StatefulBuilder;
   /** Slots that are trained as weights are. */
   readonly trainable: readonly TrainedValue[];
 
   constructor(extensions: readonly TrainingExtension[], stateful: StatefulBuilder) {
     this.#builder = stateful.builder;
+    this.#stateful = stateful;
     this.#extensions = extensions.map((extension) => {
       const slots = (extension.slots ?? []).map(
         ({ name, initial }) => [name, stateful.slot(extensionSlot(extension.name, name), initial)] as const,
@@ -76,8 +84,16 @@ export class ProgramExtensions {
     return this.#revise(parameter, value, (extension, weight) => extension.transformWeight?.(weight));
   }
 
-  reviseUpdate(parameter: Parameter, value: Value): Value {
-    return this.#revise(parameter, value, (extension, weight) => extension.transformUpdate?.(weight));
+  reviseUpdate({ parameter, previous, gradient, next }: UpdatedWeight): Value {
+    return this.#revise(parameter, next, (extension, weight) => {
+      const setSlot = (name: string, value: Value): void =>
+        this.#stateful.next(extensionSlot(extension.name, name), value);
+      return extension.transformUpdate?.({ ...weight, previous, gradient, setSlot });
+    });
+  }
+
+  reviseAverage(parameter: Parameter, value: Value): Value {
+    return this.#revise(parameter, value, (extension, weight) => extension.transformAverage?.(weight));
   }
 
   extraLosses(context: {

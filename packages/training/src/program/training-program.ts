@@ -68,7 +68,8 @@ export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignatur
   const extensions = new ProgramExtensions(recipe.extensions, stateful);
   const forward = buildForward({ recipe, signature, stateful, step, weights, extensions });
   const { differentiated, objective } = buildLosses({ recipe, signature, stateful, weights, extensions, forward });
-  const trained = differentiate({ model, stateful, total: differentiated, weights, slots: extensions.trainable });
+  const { seen } = forward;
+  const trained = differentiate({ model, stateful, total: differentiated, weights, seen, slots: extensions.trainable });
   buildUpdate({
     stateful,
     optimizer,
@@ -76,7 +77,8 @@ export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignatur
     step,
     learningRate,
     weights: trained,
-    finish: (parameter, value) => (weights.has(parameter) ? extensions.reviseUpdate(parameter, value) : value),
+    finish: (updated) => (weights.has(updated.parameter) ? extensions.reviseUpdate(updated) : updated.next),
+    finishAverage: (parameter, value) => (weights.has(parameter) ? extensions.reviseAverage(parameter, value) : value),
   });
   for (const [name, next] of forward.carried) stateful.next(name, next);
   stateful.next(stepSlot, stateful.arithmetic.add(step, 1));
@@ -93,6 +95,8 @@ interface Stage {
 
 interface Forward {
   readonly inputs: Values;
+  /** What extensions let the forward pass see of the weights. */
+  readonly seen: ReadonlyMap<Parameter, Value>;
   readonly outputs: Values;
   /** By output, where there are any. */
   readonly masks: Values;
@@ -117,8 +121,10 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
     }),
   );
   const named = new Map<string, Value>([[stateInput(stepSlot), step]]);
+  const seen = new Map<Parameter, Value>();
   for (const [parameter, value] of weights) {
-    named.set(stateInput(parameter.name), extensions.reviseWeight(parameter, value));
+    seen.set(parameter, extensions.reviseWeight(parameter, value));
+    named.set(stateInput(parameter.name), seen.get(parameter) as Value);
   }
   for (const [name, initial] of Object.entries(initialStates(model))) {
     named.set(stateInput(name), stateful.slot(name, initial));
@@ -138,7 +144,7 @@ function buildForward({ recipe, signature, stateful, step, weights, extensions }
     const next = byName.get(nextName(name));
     if (next !== undefined) carried.set(name, next);
   }
-  return { inputs, ...namedOutputs(model, byName), watched: byName, carried };
+  return { inputs, seen, ...namedOutputs(model, byName), watched: byName, carried };
 }
 
 /** The outputs of a forward graph and their masks, by the names they have in the model. */
@@ -211,6 +217,8 @@ export function penalties({ arithmetic }: StatefulBuilder, weights: ReadonlyMap<
 
 interface TrainedWeight extends TrainedValue {
   readonly gradient: Value;
+  /** Gradient by what the forward pass saw. */
+  readonly seenGradient: Value;
 }
 
 // Weights that the loss does not depend on are left alone.
@@ -219,20 +227,28 @@ function differentiate(request: {
   readonly stateful: StatefulBuilder;
   readonly total: Value;
   readonly weights: ReadonlyMap<Parameter, Value>;
+  readonly seen: ReadonlyMap<Parameter, Value>;
   /** What extensions want trained. */
   readonly slots: readonly TrainedValue[];
 }): readonly TrainedWeight[] {
-  const { model, stateful, total, weights, slots } = request;
+  const { model, stateful, total, weights, seen, slots } = request;
   const { builder, arithmetic } = stateful;
   const own = [...weights].filter(([{ role }]) => role === 'weight');
   const candidates = [
     ...own.map(([parameter, value]) => ({ parameter, value, initial: model.weightOf(parameter) })),
     ...slots,
   ];
-  const targets = candidates.map(({ value }) => value);
+  const targets = [
+    ...candidates.map(({ value }) => value),
+    ...candidates.map(({ parameter, value }) => seen.get(parameter) ?? value),
+  ];
   const gradients = backpropagate(builder, [{ value: total }], targets);
   const trained = candidates
-    .map((candidate, index) => ({ ...candidate, gradient: gradients[index] as Value }))
+    .map((candidate, index) => ({
+      ...candidate,
+      gradient: gradients[index] as Value,
+      seenGradient: gradients[index + candidates.length] as Value,
+    }))
     .filter(({ gradient }) => builder.constantOf(gradient) === undefined)
     .map((each) => ({ ...each, gradient: penalized(arithmetic, each) }));
   if (trained.length > 0) return trained;

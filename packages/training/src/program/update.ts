@@ -4,6 +4,7 @@ import type { Optimizer, PreparedStep } from '../optimizers/optimizer.js';
 import type { BatchRole } from './batch-role.js';
 import { clipGradients } from './clipping.js';
 import { constrain } from './constraints.js';
+import type { UpdatedWeight } from './program-extensions.js';
 import type { StatefulBuilder } from './stateful-builder.js';
 
 /** Names of the slots beside weights, as checkpoints show them. */
@@ -16,6 +17,8 @@ interface TrainedWeight {
   readonly parameter: Parameter;
   readonly value: Value;
   readonly gradient: Value;
+  /** Gradient by what the forward pass saw of the weight, where it is asked for. */
+  readonly seenGradient?: Value;
   readonly initial: Tensor;
 }
 
@@ -28,8 +31,9 @@ interface UpdateRequest {
   /** float64 scalar. */
   readonly learningRate: Value;
   readonly weights: readonly TrainedWeight[];
-  /** What extensions make of an updated weight. */
-  readonly finish: (parameter: Parameter, value: Value) => Value;
+  /** What extensions make of an updated weight, and of its moving average. */
+  readonly finish: (updated: UpdatedWeight) => Value;
+  readonly finishAverage: (parameter: Parameter, value: Value) => Value;
   /** Put before the names of the optimizer's slots, where several optimizers share their state. Default nothing. */
   readonly prefix?: string;
 }
@@ -109,8 +113,8 @@ function sharedByDtype(
 }
 
 function updateWeight(
-  { stateful, optimizer, finish, prefix = '' }: UpdateRequest,
-  { parameter, value, gradient, initial }: TrainedWeight,
+  { stateful, optimizer, finish, finishAverage, prefix = '' }: UpdateRequest,
+  { parameter, value, gradient, seenGradient = gradient, initial }: TrainedWeight,
   shared: { readonly [name: string]: Value },
 ): void {
   const a = stateful.arithmetic;
@@ -131,10 +135,11 @@ function updateWeight(
   for (const [slot, next] of Object.entries(update.slots)) stateful.next(prefix + optimizerSlot(slot, name), next);
   const constrained =
     parameter.constraint === undefined ? update.weight : constrain(a, update.weight, parameter.constraint);
-  const next = finish(parameter, constrained);
+  const next = finish({ parameter, previous: value, gradient: seenGradient, next: constrained });
   stateful.next(name, next);
   const momentum = averageMomentum(optimizer);
   if (momentum === undefined) return;
   const average = stateful.slot(averageSlot(name), initial);
-  stateful.next(averageSlot(name), movingAverage(a, { average, next, decay: momentum }));
+  const nextAverage = movingAverage(a, { average, next, decay: momentum });
+  stateful.next(averageSlot(name), finishAverage(parameter, nextAverage));
 }
