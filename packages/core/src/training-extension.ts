@@ -55,6 +55,11 @@ export interface ExtensionStep {
   readonly executable: Executable;
 }
 
+/** All slots of an extension in the training of `model`. */
+export function extensionSlots(extension: TrainingExtension, model: Model): readonly ExtensionSlot[] {
+  return [...(extension.slots ?? []), ...(extension.slotsFor?.(model) ?? [])];
+}
+
 /**
  * What another package (pruning, quantization, distillation) adds to training: changes to the training program while it is
  * built, and hooks between its steps. The trainer takes a list of them and knows none.
@@ -62,6 +67,8 @@ export interface ExtensionStep {
 export interface TrainingExtension {
   readonly name: string;
   readonly slots?: readonly ExtensionSlot[];
+  /** More slots, where what they are depends on the model that is trained. */
+  slotsFor?(model: Model): readonly ExtensionSlot[];
   /** Rewrites the forward graph in its training form, before it is differentiated. Inputs and outputs keep their names. */
   transformForward?(graph: Graph): Graph;
   /** What the forward pass sees of a weight (masked, fake-quantized); gradients flow through it. */

@@ -102,7 +102,7 @@ test('an extension trains slots of its own, on values inside the model, in place
   const probe: TrainingExtension = {
     name: 'probe',
     lossWeight: 0,
-    slots: [{ name: 'scale', initial: tensor(1, { dtype: 'float64' }), trainable: true }],
+    slotsFor: () => [{ name: 'scale', initial: tensor(1, { dtype: 'float64' }), trainable: true }],
     watch: ({ graph }) => ({ product: graph.nodes[0]?.outputs[0] as never }),
     extraLoss({ builder, slots, inputs, watched }) {
       expect(Object.keys(watched)).toEqual(['product']);

@@ -1,17 +1,19 @@
-import type {
-  ExtendedUpdate,
-  ExtendedWeight,
-  Graph,
-  GraphBuilder,
-  Model,
-  Parameter,
-  Tensor,
-  TrainingExtension,
-  Value,
+import {
+  type ExtendedUpdate,
+  type ExtendedWeight,
+  extensionSlots,
+  type Graph,
+  type GraphBuilder,
+  type Model,
+  type Parameter,
+  type Tensor,
+  type TrainingExtension,
+  type Value,
 } from '@modelwright/core';
 import type { Arithmetic } from '../symbolic/arithmetic.js';
 import { watchedName } from './forward-graph.js';
 import type { StatefulBuilder } from './stateful-builder.js';
+import type { TrainingRecipe } from './training-program.js';
 
 /** Name of an extension's slot among the program's. */
 export const extensionSlot = (extension: string, slot: string): string => `extension.${extension}.${slot}`;
@@ -38,17 +40,17 @@ export class ProgramExtensions {
   /** Slots that are trained as weights are. */
   readonly trainable: readonly TrainedValue[];
 
-  constructor(extensions: readonly TrainingExtension[], stateful: StatefulBuilder) {
+  constructor({ extensions, model }: Pick<TrainingRecipe, 'extensions' | 'model'>, stateful: StatefulBuilder) {
     this.#builder = stateful.builder;
     this.#stateful = stateful;
     this.#extensions = extensions.map((extension) => {
-      const slots = (extension.slots ?? []).map(
+      const slots = extensionSlots(extension, model).map(
         ({ name, initial }) => [name, stateful.slot(extensionSlot(extension.name, name), initial)] as const,
       );
       return { extension, slots: Object.fromEntries(slots) };
     });
     this.trainable = this.#extensions.flatMap(({ extension, slots }) =>
-      (extension.slots ?? []).flatMap(({ name, initial, trainable = false }) => {
+      extensionSlots(extension, model).flatMap(({ name, initial, trainable = false }) => {
         const value = slots[name] as Value;
         const full = extensionSlot(extension.name, name);
         return trainable

@@ -65,7 +65,7 @@ export function trainingProgram(recipe: TrainingRecipe, signature: BatchSignatur
   const weights = new Map(
     liveParameters(model).map((each) => [each, stateful.slot(each.name, model.weightOf(each))] as const),
   );
-  const extensions = new ProgramExtensions(recipe.extensions, stateful);
+  const extensions = new ProgramExtensions(recipe, stateful);
   const forward = buildForward({ recipe, signature, stateful, step, weights, extensions });
   const { differentiated, objective } = buildLosses({ recipe, signature, stateful, weights, extensions, forward });
   const { seen } = forward;

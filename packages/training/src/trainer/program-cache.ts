@@ -1,6 +1,7 @@
 import {
   type Backend,
   type Executable,
+  extensionSlots,
   initialStates,
   type Model,
   ModelwrightError,
@@ -228,7 +229,8 @@ export class ProgramCache {
 
   async #synchronize(extension: TrainingExtension, owner: Executable): Promise<void> {
     if (extension.synchronize === undefined) return;
-    const slots = (extension.slots ?? []).map(({ name }) => [name, extensionSlot(extension.name, name)] as const);
+    const all = extensionSlots(extension, this.model);
+    const slots = all.map(({ name }) => [name, extensionSlot(extension.name, name)] as const);
     const state = await owner.readState(slots.map(([, full]) => this.#averageOr(full)));
     const named = slots.map(([name, full]) => [name, state[this.#averageOr(full)] as Tensor]);
     await extension.synchronize(Object.fromEntries(named));
