@@ -9,6 +9,8 @@ export const trainingCondition = 'ai.modelwright.training';
  */
 export const keptOps: ReadonlySet<string> = new Set<OpName>([
   'StopGradient',
+  'TrackStatistic',
+  'FakeQuantize',
   'Positions',
   'Attention',
   'RotaryEmbedding',

@@ -51,8 +51,28 @@ function attentive(): Graph {
   return builder.build();
 }
 
+/** A range that training observes, and rounding of weights and of what flows. */
+function rounded(): Graph {
+  const builder = new GraphBuilder('rounded');
+  const x = builder.input('x', 'float32', ['batch', 4]);
+  const range = builder.constant(tensor(1.5), { name: 'range' });
+  const half = builder.scalar(0.5, 'float32');
+  const next = builder.op('Mul', [builder.op('Add', [range, builder.op('ReduceMax', [x], { keepdims: 0 })]), half]);
+  const scale = builder.op('Div', [builder.op('TrainingSwitch', [range, next]), builder.scalar(7, 'float32')]);
+  const attributes = { low: -7, high: 7 };
+  const coarse = builder.op('FakeQuantize', [x, scale], attributes);
+  const weight = builder.constant(tensor(row(12), { shape: [4, 3] }), { name: 'kernel' });
+  const steps = builder.constant(tensor([0.1, 0.2, 0.3]), { name: 'steps' });
+  const zeros = builder.constant(tensor([1, 2, 3]), { name: 'zeros' });
+  const kernel = builder.op('FakeQuantize', [weight, steps, zeros], attributes);
+  const y = builder.op('MatMul', [coarse, kernel]);
+  builder.output('y', builder.op('TrainingSwitch', [y, builder.op('TrackStatistic', [y, range, next])]));
+  return builder.build();
+}
+
 /** Graphs with ops that ONNX lacks, and inputs for them. */
 export const networks: { readonly [name: string]: { readonly graph: Graph; readonly inputs: TensorMap } } = {
+  rounded: { graph: rounded(), inputs: { x: tensor(row(8), { shape: [2, 4] }) } },
   noisy: { graph: noisy(), inputs: { x: tensor(row(8), { shape: [2, 4] }) } },
   attentive: { graph: attentive(), inputs: { tokens: tensor(row(80), { shape: [2, 5, 8] }) } },
 };

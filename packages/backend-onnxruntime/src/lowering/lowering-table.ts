@@ -14,6 +14,7 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   // Arithmetic
   StopGradient: passThrough,
   TrainingSwitch: 'decompose',
+  TrackStatistic: passThrough,
   Identity: 'direct',
   Neg: 'direct',
   Abs: 'direct',
@@ -202,4 +203,5 @@ export const loweringTable: { readonly [N in OpName]: Lowering<N> } = {
   DynamicQuantizeLinear: 'direct',
   MatMulInteger: 'direct',
   ConvInteger: 'direct',
+  FakeQuantize: 'decompose',
 };

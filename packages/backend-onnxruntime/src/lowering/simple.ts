@@ -1,7 +1,7 @@
 import type { Rewrite } from './lowering.js';
 
-/** `y = x`; what stops gradients has no meaning once they are built. */
-export const passThrough: Rewrite<'StopGradient'> = ({ input }) => [input(0)];
+/** `y = x`; what stops gradients or tells a statistic's next value has no meaning once they are built. */
+export const passThrough: Rewrite<'StopGradient' | 'TrackStatistic'> = ({ input }) => [input(0)];
 
 /** `max(x, 0)` as such where the op has no kernel for integers. */
 export const relu: Rewrite<'Relu'> = ({ builder, input }) =>

@@ -121,6 +121,7 @@ export const elementwiseLowerings: LoweringFamily<
   | 'Clip'
   | 'Mod'
   | 'TrainingSwitch'
+  | 'TrackStatistic'
   | 'Sin'
   | 'Cos'
   | 'Tan'
@@ -136,6 +137,7 @@ export const elementwiseLowerings: LoweringFamily<
   StopGradient: passThrough,
   Identity: passThrough,
   TrainingSwitch: 'decompose',
+  TrackStatistic: passThrough,
   Neg: unary('Neg'),
   Abs: unary('Abs'),
   // The kernel makes 0 of NaN.

@@ -192,11 +192,12 @@ const noInt8 = 'tfjs has no 8-bit integers';
 
 /** Quantized arithmetic. */
 export const quantizationLowerings: LoweringFamily<
-  'QuantizeLinear' | 'DequantizeLinear' | 'DynamicQuantizeLinear' | 'MatMulInteger' | 'ConvInteger'
+  'QuantizeLinear' | 'DequantizeLinear' | 'DynamicQuantizeLinear' | 'MatMulInteger' | 'ConvInteger' | 'FakeQuantize'
 > = {
   QuantizeLinear: host(noInt8),
   DequantizeLinear: host(noInt8),
   DynamicQuantizeLinear: host(noInt8),
   MatMulInteger: host(noInt8),
   ConvInteger: host(noInt8),
+  FakeQuantize: 'decompose',
 };

@@ -10,6 +10,7 @@ import { type CaseGraph, caseGraph, checkGradient, differenceOf, type OpCase, op
 /** Ops without gradient cases though a rule exists, and why. */
 const withoutGradientCases: { readonly [N in OpName]?: string } = {
   StopGradient: 'its gradient is zero by definition, not by calculus',
+  FakeQuantize: 'its gradient goes straight through the rounding; ops/torch-ops.test.ts compares it with PyTorch',
   EyeLike: 'only the shape of its input matters',
   RandomNormalLike: 'only the shape of its input matters',
   RandomUniformLike: 'only the shape of its input matters',

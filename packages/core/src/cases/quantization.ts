@@ -171,5 +171,62 @@ const products: readonly OpCase[] = [
   },
 ];
 
+const fake: readonly OpCase[] = [
+  { name: 'per tensor', shape: [3, 5], scale: [] },
+  { name: 'one of a vector', shape: [3, 1, 2], scale: [1] },
+  { name: 'per axis 1', shape: [2, 3, 4], scale: [3] },
+  { name: 'per axis 0', shape: [4, 3, 2, 2], scale: [4], axis: 0 },
+  { name: 'per last axis', shape: [2, 2, 3], scale: [3], axis: -1 },
+  { name: 'vector', shape: [5], scale: [5], axis: 0 },
+  { name: 'scalar', shape: [], scale: [] },
+  { name: 'empty', shape: [0, 3], scale: [3] },
+  { name: 'large', shape: [8, 33, 37], scale: [33] },
+].flatMap(({ name, shape, scale, axis = 1 }): readonly OpCase[] => {
+  const inputs = [floats(shape, { low: -4, high: 4 }), scales(scale)];
+  const zeroPoint = { ...random('float32', scale), values: scale.length === 0 ? [90] : ramp(scale[0] as number) };
+  return [
+    {
+      id: `quantization/FakeQuantize/${name}, symmetric`,
+      op: 'FakeQuantize',
+      inputs,
+      attributes: { axis, low: -7, high: 7 },
+    },
+    {
+      id: `quantization/FakeQuantize/${name}`,
+      op: 'FakeQuantize',
+      inputs: [...inputs, zeroPoint],
+      attributes: { axis },
+    },
+  ];
+});
+
+function ramp(length: number): number[] {
+  return Array.from({ length }, (_, index) => (index * 67) % 256);
+}
+
+const fakeSpecial: readonly OpCase[] = [
+  {
+    id: 'quantization/FakeQuantize/halves go to even, ends saturate',
+    op: 'FakeQuantize',
+    inputs: [
+      given('float32', [-1e9, -2.5, -1.5, -0.5, -0, 0.5, 1.5, 2.5, 1e9, Number.POSITIVE_INFINITY]),
+      given('float32', [1], []),
+    ],
+    attributes: { low: -8, high: 7 },
+  },
+  {
+    id: 'quantization/FakeQuantize/float16',
+    op: 'FakeQuantize',
+    inputs: [random('float16', [2, 3]), given('float16', [0.25], []), given('float16', [3], [])],
+  },
+];
+
 /** Quantization and products of quantized numbers. */
-export const quantizationCases: readonly OpCase[] = [...linear, ...rounding, ...special, ...products];
+export const quantizationCases: readonly OpCase[] = [
+  ...linear,
+  ...rounding,
+  ...special,
+  ...products,
+  ...fake,
+  ...fakeSpecial,
+];

@@ -7,6 +7,8 @@ import { exactly } from './rules.js';
 export interface ModeAttributes {
   /** Own domain: `(inference, training)` → the first when a model infers, the second when it trains. */
   TrainingSwitch: NoAttributes;
+  /** Own domain: `(x, statistic, next)` → `x`; when a model trains, the parameter `statistic` becomes `next`. */
+  TrackStatistic: NoAttributes;
 }
 
 /** Ops that a model's authored graph holds once and that `toTraining` and `toInference` resolve. */
@@ -26,6 +28,23 @@ export const mode: OpFamily<ModeAttributes> = {
     },
     // Outside of training only the first form exists.
     gradient: ({ outputGradient: dy }) => [dy, undefined],
+    evaluate: (context) => [context.input(0)],
+    decompose: ({ builder, input }) => [builder.op('Identity', [input(0)])],
+  },
+  TrackStatistic: {
+    domain: modelwrightDomain,
+    inputs: exactly(3),
+    outputs: exactly(1),
+    attributes: {},
+    infer: (context) => {
+      const [x, statistic, next] = [context.input(0), context.input(1), context.input(2)];
+      if (statistic.dtype !== next.dtype || !compatibleShape(statistic.shape, next.shape)) {
+        const given = `${statistic.dtype}${formatShape(statistic.shape)} and ${next.dtype}${formatShape(next.shape)}`;
+        context.fail(`a statistic and its next value must have one type, they have ${given}`);
+      }
+      return [{ dtype: x.dtype, shape: x.shape }];
+    },
+    gradient: ({ outputGradient: dy }) => [dy, undefined, undefined],
     evaluate: (context) => [context.input(0)],
     decompose: ({ builder, input }) => [builder.op('Identity', [input(0)])],
   },

@@ -6,6 +6,7 @@ import { compatibleDimension, compatibleShape, type Dimension, formatShape } fro
 import { fromNumbers, type Tensor, toNumbers } from '../tensor/tensor.js';
 import type { ConvAttributes } from './convolution.js';
 import type { DecomposeContext, EvaluateContext, InferContext, NoAttributes, OpFamily } from './definition.js';
+import { type FakeQuantizeAttributes, fakeQuantize } from './fake-quantize.js';
 import { integerProducts } from './integer-products.js';
 import { quantized, quantizedDTypes, rangeOf, scaleIndex } from './quantization-kernel.js';
 import { between, exactly } from './rules.js';
@@ -24,6 +25,8 @@ export interface QuantizationAttributes {
   DynamicQuantizeLinear: NoAttributes;
   MatMulInteger: NoAttributes;
   ConvInteger: ConvAttributes;
+  /** Own domain: `(x, scale, zero_point?)` */
+  FakeQuantize: FakeQuantizeAttributes;
 }
 
 // One scale for all, one for each place of the axis, or one for each block along it.
@@ -193,6 +196,7 @@ function decomposeDynamicQuantize({ builder, input, outputCount }: DecomposeCont
 /** Quantization to integers and back, and products of quantized numbers. */
 export const quantization: OpFamily<QuantizationAttributes> = {
   ...integerProducts,
+  FakeQuantize: fakeQuantize,
   /** `y = clip(round(x / scale) + zero_point)`, halves to even. */
   QuantizeLinear: {
     inputs: between(2, 3),

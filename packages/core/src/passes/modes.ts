@@ -10,16 +10,17 @@ import type { Pass } from './pass.js';
 import { rebuildGraph } from './rebuild.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 
-/** The form a model infers in: dropout passes its input, `TrainingSwitch` its first, normalization uses running statistics. */
+/** The form a model infers in: dropout passes its input, `TrainingSwitch` its first, `TrackStatistic` too, normalization uses running statistics. */
 export const toInference: Pass = {
   name: 'toInference',
   description: 'gives mode-dependent ops their inference form',
   run: (graph: Graph): Graph => removeDeadNodes.run(rebuildGraph(graph, { rewrite: inferenceForm }).graph),
 };
 
+const passing: ReadonlySet<string> = new Set(['TrainingSwitch', 'TrackStatistic', 'StopGradient']);
+
 function inferenceForm(node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] | undefined {
-  const passes =
-    node.op === 'TrainingSwitch' || node.op === 'StopGradient' || (node.op === 'Dropout' && node.outputs.length === 1);
+  const passes = passing.has(node.op) || (node.op === 'Dropout' && node.outputs.length === 1);
   return passes ? [inputs[0] as Value] : undefined;
 }
 
@@ -82,6 +83,7 @@ interface RuleRequest {
 
 const trainingRules: { readonly [op: string]: ((request: RuleRequest) => readonly Value[] | undefined) | undefined } = {
   TrainingSwitch: ({ inputs }) => [inputs[1] as Value],
+  TrackStatistic: trackStatistic,
   Dropout: trainDropout,
   BatchNormalization: trainBatchNormalization,
   LayerNormalization: keepStatistics,
@@ -92,6 +94,12 @@ const trainingRules: { readonly [op: string]: ((request: RuleRequest) => readonl
   RandomUniformLike: (request) => [affine(request, uniform(request, shapeOf(request)), 'high', 'low')],
   RandomNormalLike: (request) => [affine(request, normal(request), 'scale', 'mean')],
 };
+
+function trackStatistic({ inputs, form }: RuleRequest): readonly Value[] {
+  const [x, current, next] = inputs as readonly [Value, Value, Value];
+  form.statistics.push({ current, next });
+  return [x];
+}
 
 // A fused op would run once more, taken apart, for its gradient.
 function asSimplerOps({ node, inputs, builder }: RuleRequest): readonly Value[] | undefined {

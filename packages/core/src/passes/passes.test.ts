@@ -164,6 +164,29 @@ describe('modes', () => {
     expect(trained(dropoutGraph(), 1n)).not.toEqual(first);
   });
 
+  test('a tracked statistic moves when a model trains', () => {
+    const authored = new GraphBuilder('authored');
+    const x = authored.input('x', 'float32', [3]);
+    const largest = authored.constant([2], { name: 'largest' });
+    const next = authored.op('Max', [largest, authored.op('ReduceMax', [x], { keepdims: 1 })]);
+    authored.output('y', authored.op('TrackStatistic', [x, largest, next]));
+    const graph = authored.build();
+    expect(toInference.run(graph).nodes).toEqual([]);
+    const builder = new GraphBuilder('training');
+    const fed = builder.input('x', 'float32', [3]);
+    const held = builder.input('largest', 'float32', [1]);
+    const bindings = new Map([
+      [x, fed],
+      [largest, held],
+    ]);
+    const form = inlineTrainingForm(builder, graph, bindings, { seed: 1, counter: builder.scalar(0, 'int64') });
+    expect(form.outputs).toEqual([fed]);
+    expect(form.statistics.map(({ current }) => current)).toEqual([held]);
+    builder.output('next', form.statistics[0]?.next as Value);
+    const { next: moved } = evaluateGraph(builder.build(), { x: tensor([1, 5, 3]), largest: tensor([2]) });
+    expect([...toNumbers(moved as Tensor)]).toEqual([5]);
+  });
+
   test('batch normalization uses the batch and moves the running statistics', () => {
     const authored = new GraphBuilder('authored');
     const x = authored.input('x', 'float32', [4, 2]);
