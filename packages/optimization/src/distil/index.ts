@@ -1,0 +1,2 @@
+export * from './distillation.js';
+export type { FeatureMatch } from './features.js';
