@@ -1,0 +1,179 @@
+import { createBackend } from '@modelwright/backend-onnxruntime';
+import {
+  createPredictor,
+  evaluateGraph,
+  evaluateNodeOn,
+  fromNumbers,
+  isModelwrightError,
+  type Model,
+  type Node,
+  type Tensor,
+  type TensorMap,
+  toNumbers,
+  type Value,
+} from '@modelwright/core';
+import { dense, gpt, sequential } from '@modelwright/models';
+import { readOnnx, writeOnnx } from '@modelwright/onnx';
+import * as ort from 'onnxruntime-node';
+import { afterAll, describe, expect, test } from 'vitest';
+import { quantizeWeightOnly, quantizeWeights, weightOnlyQuantized } from './quantize-weights.js';
+
+const opened = createBackend();
+afterAll(async () => (await opened).dispose());
+
+const characters = (): Model =>
+  gpt({ vocabularySize: 50, sequenceLength: 16, layers: 1, heads: 2, width: 64, initializerRange: 0.1 });
+
+const tokens = (seed: number): TensorMap => ({
+  tokens: fromNumbers(
+    'int32',
+    [3, 16],
+    Array.from({ length: 48 }, (_, at) => (at * at * (seed + 3) + 7 * at) % 50),
+  ),
+});
+
+async function outputs(model: Model, inputs: TensorMap): Promise<Float64Array> {
+  const predictor = await createPredictor(model, await opened);
+  const [first] = Object.values(await predictor.predict(inputs));
+  await predictor.dispose();
+  return toNumbers(first as Tensor);
+}
+
+/** The model's file through onnxruntime-node itself. */
+async function outputsOfFile(model: Model, inputs: TensorMap): Promise<Float64Array> {
+  const session = await ort.InferenceSession.create(writeOnnx(model).bytes);
+  const feeds = Object.entries(inputs).map(([name, { dtype, data, shape }]): [string, ort.Tensor] => [
+    name,
+    new ort.Tensor(dtype as 'float32', data as Float32Array, shape),
+  ]);
+  const [first] = Object.values(await session.run(Object.fromEntries(feeds)));
+  return Float64Array.from(first?.data as Float32Array);
+}
+
+function distance(a: Float64Array, b: Float64Array): number {
+  const norm = (values: Float64Array): number => Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+  return norm(a.map((value, at) => value - (b[at] as number))) / norm(b);
+}
+
+const bytesOf = (model: Model): number => writeOnnx(model, { trainingMetadata: false, valueInfo: false }).bytes.length;
+
+describe.each([
+  { bits: 4, symmetric: true },
+  { bits: 4, symmetric: false },
+  { bits: 8, symmetric: true },
+  { bits: 8, symmetric: false },
+] as const)('a GPT whose embedding is its output layer, $bits bits, symmetric $symmetric', (options) => {
+  const model = characters();
+  const inputs = tokens(1);
+
+  test('codes and scales stand for weights near those of before', async () => {
+    const { weights } = await weightOnlyQuantized(model, options);
+    expect(weights.map(({ name }) => name)).toEqual([
+      ...['wte.embeddings', 'wpe.embeddings'],
+      ...['attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj'].map((layer) => `h.0.${layer}.kernel`),
+    ]);
+    for (const { relativeError } of weights) {
+      expect(Math.sqrt(relativeError)).toBeLessThan(options.bits === 4 ? 0.1 : 0.006);
+      expect(Math.sqrt(relativeError)).toBeGreaterThan(options.bits === 4 ? 0.05 : 0.003);
+    }
+  });
+
+  test.each(['MatMulNBits', 'dequantize'] as const)(
+    '%s computes what the codes stand for, also from the file',
+    async (target) => {
+      const quantized = await quantizeWeightOnly(model, { ...options, target, accuracyLevel: 0 });
+      const standard = await quantizeWeightOnly(model, { ...options, target: 'dequantize' });
+      const { logits } = evaluateGraph(standard.graph, inputs);
+      const given = await outputs(quantized, inputs);
+      // The runtime makes products of its own, with activations in int8, of 4-bit DequantizeLinear.
+      const limit = target === 'dequantize' ? 2e-2 : 1e-5;
+      expect(distance(given, toNumbers(logits as Tensor))).toBeLessThan(limit);
+      expect(distance(await outputsOfFile(quantized, inputs), given)).toBeLessThan(1e-5);
+      expect(distance(await outputs(readOnnx(writeOnnx(quantized).bytes), inputs), given)).toBeLessThan(1e-5);
+      expect(bytesOf(quantized)).toBeLessThan(bytesOf(model) / (options.bits === 4 ? 4 : 2.5));
+    },
+  );
+});
+
+test('weights keep their names and are trained no more', async () => {
+  const model = await quantizeWeightOnly(characters());
+  const { parameters } = model;
+  expect(parameters.map(({ name }) => name)).toEqual(characters().parameters.map(({ name }) => name));
+  expect(parameters.find(({ name }) => name === 'h.0.mlp.c_fc.kernel')?.trainable).toBe(false);
+  expect(parameters.find(({ name }) => name === 'h.0.mlp.c_fc.bias')?.trainable).toBe(true);
+});
+
+test('GPTQ costs outputs less than rounding to nearest', async () => {
+  const model = characters();
+  const backend = await opened;
+  const calibration = [1, 2, 3, 4, 5, 6].map(tokens);
+  const errors = await Promise.all(
+    (['rtn', 'gptq'] as const).map(async (method) => {
+      const quantized = await quantizeWeightOnly(model, { method, backend, calibration });
+      return distance(await outputs(quantized, tokens(9)), await outputs(model, tokens(9)));
+    }),
+  );
+  expect(errors[1]).toBeLessThan((errors[0] as number) * 0.9);
+});
+
+test('layers can be named, and left out', async () => {
+  const model = characters();
+  const { weights } = await weightOnlyQuantized(model, { include: ['h.0'], exclude: [/c_proj/] });
+  expect(weights.map(({ name }) => name)).toEqual(['h.0.attn.c_attn.kernel', 'h.0.mlp.c_fc.kernel']);
+  const failure = await quantizeWeightOnly(model, { exclude: ['h.7'] }).catch((error: unknown) => error);
+  expect(isModelwrightError(failure, 'invalid-argument')).toBe(true);
+  expect((failure as Error).message).toContain('h.7');
+});
+
+test('GPTQ says what it is missing, and blocks what sizes there are', async () => {
+  const messages = await Promise.all(
+    [{ method: 'gptq' }, { blockSize: 24 }].map((options) =>
+      quantizeWeightOnly(characters(), options as never).catch((error: Error) => error.message),
+    ),
+  );
+  expect(messages[0]).toContain('a backend is needed');
+  expect(messages[1]).toContain('powers of two');
+});
+
+test('dense layers whose widths fill no block, with a Gemm bias', async () => {
+  const model = sequential({
+    inputShape: [40],
+    layers: [dense({ units: 33, activation: 'relu', biasInitializer: 'ones' }), dense({ units: 7 })],
+  });
+  const inputs = {
+    input: fromNumbers(
+      'float32',
+      [4, 40],
+      Array.from({ length: 160 }, (_, at) => Math.sin(at)),
+    ),
+  };
+  const quantized = await quantizeWeightOnly(model, { symmetric: false, accuracyLevel: 0 });
+  const standard = await quantizeWeightOnly(model, { symmetric: false, target: 'dequantize' });
+  expect(quantized.graph.nodes.filter(({ op }) => op === 'MatMulNBits').length).toBe(2);
+  const { output } = evaluateGraph(standard.graph, inputs);
+  expect(distance(await outputsOfFile(quantized, inputs), toNumbers(output as Tensor))).toBeLessThan(1e-5);
+  expect(distance(await outputsOfFile(standard, inputs), toNumbers(output as Tensor))).toBeLessThan(2e-2);
+});
+
+test('pruned weights stay zero', async () => {
+  const model = characters();
+  const name = 'h.0.mlp.c_fc.kernel';
+  const kernel = model.getWeights()[name] as Tensor;
+  const pruned = toNumbers(kernel).map((value, at) => (at % 3 === 0 ? value : 0));
+  model.setWeights({ [name]: fromNumbers('float32', kernel.shape, pruned) });
+  for (const symmetric of [true, false]) {
+    const { graph } = await quantizeWeightOnly(model, { symmetric, target: 'dequantize' });
+    const node = graph.nodes.find(({ op, inputs }) => op === 'DequantizeLinear' && inputs[0]?.name === name) as Node;
+    const inputs = node.inputs.map((value) => graph.constants.get(value as Value));
+    const restored = toNumbers(evaluateNodeOn(node, inputs)[0] as Tensor);
+    expect(pruned.every((value, at) => value !== 0 || restored[at] === 0)).toBe(true);
+    expect(restored.some((value) => value !== 0)).toBe(true);
+  }
+});
+
+test('as a step it notes what it did', async () => {
+  const step = quantizeWeights({ bits: 8 });
+  const { notes = [] } = await step.apply(characters(), { backend: await opened, extensions: [] });
+  expect(step.name).toBe('quantizeWeights int8 rtn blocks of 32');
+  expect(notes[0]).toContain('6 weights in int8');
+});
