@@ -1,4 +1,4 @@
-import type { Backend, Model, TensorMap, TrainingExtension } from '@modelwright/core';
+import type { Backend, DType, Model, TensorMap, TrainingExtension } from '@modelwright/core';
 
 /** What each step of {@link OptimizationStep} may use besides the model. */
 export interface OptimizationContext {
@@ -28,5 +28,12 @@ export interface StepResult {
 export interface OptimizationStep {
   /** As the report shows it: `pruneChannels 50 %`. */
   readonly name: string;
+  /**
+   * Ops and dtypes that its result will need, as far as they are known beforehand: `optimize` refuses a backend that lacks
+   * them before any step runs.
+   */
+  readonly requires?: { readonly ops?: readonly string[]; readonly dtypes?: readonly DType[] };
+  /** Whether it trains: layers then mean something else afterwards, and the report does not compare them. Default false. */
+  readonly trains?: boolean;
   apply(model: Model, context: OptimizationContext): Promise<StepResult>;
 }

@@ -1,0 +1,10 @@
+export type { CalibrationData, CalibrationSample } from './calibration.js';
+export { fineTune, type Train } from './fine-tune.js';
+export {
+  type Evaluation,
+  type MeasureOptions,
+  type OptimizationProgress,
+  type OptimizationResult,
+  type OptimizeOptions,
+  optimize,
+} from './optimize.js';

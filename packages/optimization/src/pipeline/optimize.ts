@@ -1,0 +1,283 @@
+import {
+  type Backend,
+  isModelwrightError,
+  type Model,
+  ModelwrightError,
+  type TensorMap,
+  type TrainingExtension,
+} from '@modelwright/core';
+import { compareLayers } from '../report/compare-layers.js';
+import { shareInterval } from '../report/confidence.js';
+import { measureSpeeds } from '../report/measure-speed.js';
+import type { BackendSpeed, LayerErrors, OptimizationRecord, Quality, StageRecord } from '../report/record.js';
+import { withMetadata, withoutRecord, withRecord } from '../report/record-in-metadata.js';
+import { OptimizationReport } from '../report/report.js';
+import type { OptimizationContext, OptimizationStep } from '../step.js';
+import { type CalibrationData, calibrationBatches } from './calibration.js';
+import { labelOf, requireSupport, requireSupportAfter } from './require-support.js';
+import { type SampleInputs, sampleInputs } from './sample-inputs.js';
+import { staticFacts } from './stage.js';
+
+/** What a user's function says of a model: a number, larger is better, or one with how many examples it rests on. */
+export type Evaluation =
+  | number
+  | {
+      readonly value: number;
+      /** Examples judged: gives shares their 95 % range. */
+      readonly count?: number;
+      /** Default `accuracy`. */
+      readonly name?: string;
+    };
+
+/** How results are measured. */
+export interface MeasureOptions {
+  /** Examples at once for throughput. Default 64. */
+  readonly batch?: number;
+  /** How long each model runs for each of latency and throughput, on each backend. Default 1. */
+  readonly seconds?: number;
+  /** Others to measure on besides the one that the steps use. */
+  readonly backends?: readonly Backend[];
+  /** Compare layer by layer what each step changed. Default true. */
+  readonly layers?: boolean;
+}
+
+/** Where {@link optimize} is. */
+export interface OptimizationProgress {
+  /** Name of the step, or `original`. */
+  readonly step: string;
+  /** Its number, from 0; the last one is followed by measuring all. */
+  readonly index: number;
+  readonly steps: number;
+  readonly phase: 'apply' | 'evaluate' | 'compare' | 'measure';
+  /** Within the phase, where the step tells. */
+  readonly done?: number;
+  readonly total?: number;
+  readonly what?: string;
+}
+
+export interface OptimizeOptions {
+  /** Where samples are run and results measured. */
+  readonly backend: Backend;
+  readonly steps: readonly OptimizationStep[];
+  /** Typical inputs: ranges of activations come from them, and results are measured with them. */
+  readonly calibration?: CalibrationData;
+  /** Judges a model; larger is better. */
+  readonly evaluate?: (model: Model) => Promise<Evaluation> | Evaluation;
+  /** `false` leaves out everything that runs the models for the report. */
+  readonly measure?: MeasureOptions | false;
+  readonly progress?: (progress: OptimizationProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The model as the last step left it, and what each step cost and gained. */
+export interface OptimizationResult {
+  /** Holds the record in its metadata: `recordOf(model)`, `modelwright inspect`. */
+  readonly model: Model;
+  readonly report: OptimizationReport;
+}
+
+/**
+ * Applies steps to a model one after the other and reports what each cost and gained: quality by the user's own function,
+ * bytes, weights, multiply-adds, and speed measured side by side. The model that is given is not changed.
+ *
+ * @throws {@link ModelwrightError} `unsupported-op` before anything runs if the backend lacks ops or dtypes that the model
+ *   or a step needs, `invalid-argument`, `aborted`, and whatever a step throws.
+ * @example
+ * const { model, report } = await optimize(digits, {
+ *   backend, calibration: samples, evaluate: async (m) => accuracy(m),
+ *   steps: [pruneChannels({ ratio: 0.5 }), fineTune(train), quantize({ mode: 'static' })],
+ * });
+ * report.print();
+ */
+export async function optimize(model: Model, options: OptimizeOptions): Promise<OptimizationResult> {
+  requireOptions(options);
+  const { backend, steps, measure = {} } = options;
+  const remarks = measure === false ? [] : measuredOn(options).flatMap((each) => requireSupport(model, each, steps));
+  const calibration = options.calibration === undefined ? undefined : calibrationBatches(model, options.calibration);
+  const run: Run = { options, calibration, samples: await sampleInputs(model, calibration) };
+  const first = copyOf(withoutRecord(model));
+  const stages: Stage[] = [{ model: first, record: await recordStage(run, first, { name: 'original', index: 0 }) }];
+  let extensions: readonly TrainingExtension[] = [];
+  for (const [index, step] of steps.entries()) {
+    const before = stages.at(-1) as Stage;
+    const applied = await applyStep(run, before, { step, index, extensions });
+    extensions = [...extensions, ...applied.extensions];
+    stages.push(applied.stage);
+  }
+  const speeds = measure === false ? stages.map(() => []) : await measureAll(run, stages);
+  const records = stages.map(({ record }, at) => ({ ...record, speeds: speeds[at] ?? [] }));
+  const notes = [...remarks, ...(run.samples === undefined && measure !== false ? [noSamples] : [])];
+  const record: OptimizationRecord = {
+    format: 'modelwright-optimization',
+    version: 1,
+    model: model.name,
+    date: new Date().toISOString(),
+    stages: records.map((each, at) => (at === 0 ? { ...each, notes: [...notes, ...each.notes] } : each)),
+  };
+  const last = (stages.at(-1) as Stage).model;
+  return { model: withRecord(last, record), report: new OptimizationReport(record) };
+
+  function measuredOn({ measure: how = {} }: OptimizeOptions): readonly Backend[] {
+    return [backend, ...(how === false ? [] : (how.backends ?? []))];
+  }
+}
+
+const noSamples =
+  'not measured: the model leaves axes open besides the batch, and there are no calibration samples that say how long they are';
+
+interface Run {
+  readonly options: OptimizeOptions;
+  readonly calibration: (() => AsyncIterable<TensorMap>) | undefined;
+  readonly samples: SampleInputs | undefined;
+}
+
+interface Stage {
+  readonly model: Model;
+  readonly record: StageRecord;
+}
+
+interface StepAt {
+  readonly step: OptimizationStep;
+  readonly index: number;
+  readonly extensions: readonly TrainingExtension[];
+}
+
+async function applyStep(
+  run: Run,
+  before: Stage,
+  { step, index, extensions }: StepAt,
+): Promise<{ readonly stage: Stage; readonly extensions: readonly TrainingExtension[] }> {
+  const { options } = run;
+  const tell = teller(options, step.name, index + 1);
+  tell({ phase: 'apply' });
+  const started = performance.now();
+  // Steps may train in place; the stage before is still to be measured.
+  const result = await step.apply(copyOf(before.model), contextOf(run, { extensions, tell }));
+  const seconds = (performance.now() - started) / 1000;
+  const measured = options.measure !== false;
+  const remarks = measured ? requireSupportAfter(step.name, result.model, options.backend) : [];
+  const record = await recordStage(run, result.model, { name: step.name, index: index + 1 });
+  const compared = await compareStages(run, { before: before.model, after: result.model, step, tell });
+  const notes = [...(result.notes ?? []), ...remarks, ...compared.notes];
+  const errors = compared.errors === undefined ? {} : { errors: compared.errors };
+  return {
+    stage: { model: result.model, record: { ...record, ...errors, seconds, notes } },
+    extensions: result.extensions ?? [],
+  };
+}
+
+type Teller = (progress: Omit<OptimizationProgress, 'step' | 'index' | 'steps'>) => void;
+
+function teller({ progress, steps, signal }: OptimizeOptions, step: string, index: number): Teller {
+  return (event) => {
+    if (signal?.aborted) {
+      throw new ModelwrightError('aborted', `optimizing was aborted at '${step}'`, { cause: signal.reason });
+    }
+    progress?.({ step, index, steps: steps.length, ...event });
+  };
+}
+
+function contextOf(
+  { options, calibration }: Run,
+  { extensions, tell }: { readonly extensions: readonly TrainingExtension[]; readonly tell: Teller },
+): OptimizationContext {
+  const { backend, evaluate, signal } = options;
+  return {
+    backend,
+    extensions,
+    progress: (done, total, what) => tell({ phase: 'apply', done, total, what }),
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(evaluate === undefined ? {} : { evaluate: async (model) => qualityOf(await evaluate(model)).value }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+async function recordStage(
+  { options, samples }: Run,
+  model: Model,
+  { name, index }: { readonly name: string; readonly index: number },
+): Promise<StageRecord> {
+  const tell = teller(options, name, index);
+  tell({ phase: 'evaluate' });
+  const quality = options.evaluate === undefined ? {} : { quality: qualityOf(await options.evaluate(copyOf(model))) };
+  return { name, seconds: 0, ...quality, ...(await staticFacts(model, samples)), speeds: [], notes: [] };
+}
+
+function qualityOf(evaluation: Evaluation): Quality {
+  const {
+    value,
+    count,
+    name = 'accuracy',
+  } = typeof evaluation === 'object' && evaluation !== null ? evaluation : { value: evaluation };
+  if (typeof value !== 'number' || Number.isNaN(value)) {
+    const message = `evaluate must give a number or { value, count }; it gave ${JSON.stringify(evaluation)}`;
+    throw new ModelwrightError('invalid-argument', message, { given: evaluation });
+  }
+  const isShare = value >= 0 && value <= 1 && count !== undefined && count > 0;
+  return { name, value, ...(count === undefined ? {} : { count }), ...(isShare ? shareInterval(value, count) : {}) };
+}
+
+const comparedExamples = 8;
+
+async function compareStages(
+  { options, samples }: Run,
+  { before, after, step, tell }: { before: Model; after: Model; step: OptimizationStep; tell: Teller },
+): Promise<{ readonly errors?: LayerErrors; readonly notes: readonly string[] }> {
+  const { measure = {}, backend, signal } = options;
+  const unchanged = before.graph === after.graph || before.states.length > 0;
+  const wanted = measure !== false && measure.layers !== false && step.trains !== true;
+  if (samples === undefined || !wanted || unchanged) return { notes: [] };
+  tell({ phase: 'compare' });
+  const { inputs } = samples.of(Math.min(comparedExamples, Math.max(1, samples.examples)));
+  try {
+    const errors = await compareLayers(before, after, { backend, samples: inputs, signal });
+    return errors.layers.length === 0 ? { notes: [] } : { errors, notes: [] };
+  } catch (error) {
+    if (!isModelwrightError(error) || signal?.aborted) throw error;
+    return { notes: [`layers could not be compared: ${error.message}`] };
+  }
+}
+
+/** Speeds by stage, on each backend. */
+async function measureAll({ options, samples }: Run, stages: readonly Stage[]): Promise<readonly BackendSpeed[][]> {
+  const { measure = {}, backend, signal, steps } = options;
+  const result: BackendSpeed[][] = stages.map(() => []);
+  if (measure === false || samples === undefined) return result;
+  const tell = teller(options, stages.at(-1)?.record.name ?? 'original', steps.length);
+  const { batch = 64, seconds = 1, backends = [] } = measure;
+  const models = stages.map(({ model }) => model);
+  for (const each of [backend, ...backends]) {
+    tell({ phase: 'measure', what: labelOf(each) });
+    const latency = await measureSpeeds(models, each, { ...samples.of(1), seconds, signal });
+    const throughput = await measureSpeeds(models, each, { ...samples.of(batch), seconds, signal });
+    for (const [at, speeds] of result.entries()) {
+      const [one, many] = [latency[at], throughput[at]];
+      if (one === undefined || many === undefined) continue;
+      const { threads } = each.capabilities;
+      speeds.push({ backend: labelOf(each), threads, latency: one, throughput: many });
+    }
+  }
+  return result;
+}
+
+/** Weights set on the copy do not reach the original. */
+function copyOf(model: Model): Model {
+  return withMetadata(model, model.metadata);
+}
+
+function requireOptions({ backend, steps }: OptimizeOptions): void {
+  if (typeof backend?.compile !== 'function') {
+    throw new ModelwrightError('invalid-argument', 'optimize needs a backend to run on', {
+      given: backend,
+      hint: "backend: await loadBackend('onnxruntime')",
+    });
+  }
+  const wrong = Array.isArray(steps) ? steps.findIndex((step) => typeof step?.apply !== 'function') : 0;
+  if (wrong >= 0) {
+    const given = Array.isArray(steps) ? steps[wrong] : steps;
+    throw new ModelwrightError('invalid-argument', `steps[${wrong}] is no optimization step`, {
+      given,
+      hint: "steps: [pruneChannels({ ratio: 0.5 }), quantize({ mode: 'static' })]",
+    });
+  }
+}

@@ -1,0 +1,10 @@
+export { type CompareLayersOptions, compareLayers } from './compare-layers.js';
+export type { Estimate, Interval } from './confidence.js';
+export { type FileBytes, measureFileBytes } from './file-bytes.js';
+export { measureSpeeds, type Speed, type SpeedOptions } from './measure-speed.js';
+export { multiplyAddsOf } from './multiply-adds.js';
+export { type PeakMemory, peakMemoryOf } from './peak-memory.js';
+export type { BackendSpeed, LayerError, LayerErrors, OptimizationRecord, Quality, StageRecord } from './record.js';
+export { recordKey, recordOf } from './record-in-metadata.js';
+export { OptimizationReport } from './report.js';
+export { countWeights, type WeightCounts } from './weight-counts.js';
