@@ -1,0 +1,98 @@
+import { createBackend } from '@modelwright/backend-onnxruntime';
+import { type Backend, createReferenceBackend, type Model, Tensor, type TensorMap } from '@modelwright/core';
+import {
+  bidirectional,
+  conv2d,
+  dense,
+  embedding,
+  flatten,
+  gpt,
+  gru,
+  type Layer,
+  lstm,
+  sequential,
+} from '@modelwright/models';
+import { readOnnx, writeOnnx } from '@modelwright/onnx';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { opsThatRun, outputOf, relativeError, runDirectly } from '../run-directly.cases.js';
+import { quantizeDynamic } from './quantize-dynamic.js';
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await createBackend();
+});
+afterAll(() => backend.dispose());
+
+const words = (name: string, count: number, steps: number, vocabulary: number): TensorMap => ({
+  [name]: new Tensor(
+    'int32',
+    [count, steps],
+    Int32Array.from({ length: count * steps }, (_, at) => (at * at * 7 + 3) % vocabulary),
+  ),
+});
+
+const smallGpt = (): Model => gpt({ vocabularySize: 40, sequenceLength: 16, width: 32, layers: 2, heads: 2, seed: 3 });
+const classifier = (layer: Layer): Model =>
+  sequential({
+    inputShape: [9],
+    inputDType: 'int32',
+    layers: [embedding({ inputDim: 30, outputDim: 12 }), layer, dense({ units: 3 })],
+    seed: 4,
+  });
+
+/** Our backend and the runtime called directly agree on the quantized model; it differs little from the float one. */
+async function expectAlike(quantized: Model, float: Model, inputs: TensorMap, tolerance: number): Promise<void> {
+  const direct = await runDirectly(quantized, inputs);
+  expect(relativeError(direct, await outputOf(quantized, backend, inputs))).toBeLessThan(1e-5);
+  const error = relativeError(direct, await outputOf(float, backend, inputs));
+  expect(error).toBeLessThan(tolerance);
+  expect(error).toBeGreaterThan(0);
+}
+
+test('products of a GPT, its tied output layer included, run as DynamicQuantizeMatMul', async () => {
+  const float = smallGpt();
+  const quantized = quantizeDynamic(float);
+  const ops = await opsThatRun(quantized);
+  expect(ops.filter((op) => op === 'DynamicQuantizeMatMul')).toHaveLength(9);
+  const integers = quantized.parameters.filter(({ value }) => value.dtype === 'int8').map(({ name }) => name);
+  expect(integers).toHaveLength(10);
+  expect(integers).toContain('wte.embeddings');
+  const inputs = words('tokens', 2, 7, 40);
+  await expectAlike(quantized, float, inputs, 0.03);
+  const reference = await outputOf(quantized, createReferenceBackend(), inputs);
+  expect(relativeError(await runDirectly(quantized, inputs), reference)).toBeLessThan(0.01);
+});
+
+test.each([
+  ['LSTM', () => lstm({ units: 16 }), 1],
+  ['bidirectional LSTM', () => bidirectional({ layer: lstm({ units: 8 }) }), 2],
+])('%s runs as DynamicQuantizeLSTM', async (_, layer, count) => {
+  const float = classifier(layer());
+  const quantized = quantizeDynamic(float);
+  expect((await opsThatRun(quantized)).filter((op) => op === 'DynamicQuantizeLSTM')).toHaveLength(count);
+  await expectAlike(quantized, float, words('input', 2, 9, 30), 0.03);
+});
+
+test('a GRU keeps its op behind integer weights, and so does an LSTM for other runtimes', async () => {
+  for (const layer of [gru({ units: 8 }), lstm({ units: 8 })]) {
+    const float = classifier(layer);
+    const quantized = quantizeDynamic(float, { recurrent: 'standard' });
+    const inputs = words('input', 2, 9, 30);
+    await expectAlike(quantized, float, inputs, 0.03);
+    const reference = await outputOf(quantized, createReferenceBackend(), inputs);
+    expect(relativeError(await runDirectly(quantized, inputs), reference)).toBeLessThan(0.01);
+  }
+});
+
+test('the file is written, read and quantized models of files work alike', async () => {
+  const float = smallGpt();
+  const imported = readOnnx(writeOnnx(float, { trainingMetadata: false, opset: 17 }).bytes);
+  const quantized = quantizeDynamic(imported, { scheme: { reduceRange: true } });
+  expect(writeOnnx(quantized).bytes.length).toBeLessThan(writeOnnx(float).bytes.length * 0.7);
+  await expectAlike(readOnnx(writeOnnx(quantized).bytes), float, words('tokens', 2, 7, 40), 0.05);
+});
+
+test('a model without products is refused, naming its convolutions', () => {
+  const layers = [conv2d({ filters: 2, kernelSize: 3 }), flatten()];
+  expect(() => quantizeDynamic(sequential({ inputShape: [6, 6, 1], layers }))).toThrow('conv2d.kernel: convolutions');
+});

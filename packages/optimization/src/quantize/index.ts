@@ -1,0 +1,12 @@
+export * from './affine.js';
+export { type Calibrator, type CalibratorName, type CalibratorOptions, calibrate } from './calibrate/calibrate.js';
+export type { CalibrationData, Observation } from './calibrate/observe.js';
+export { type CpuTarget, type DetectedTarget, detectTarget } from './cpu-target.js';
+export { type DynamicQuantizationOptions, quantizeDynamic } from './dynamic/quantize-dynamic.js';
+export { inferenceForm } from './prepare.js';
+export { type QuantizeOptions, quantize } from './quantize.js';
+export { defaultScheme, type QuantizationScheme, schemeName, weightLevels } from './scheme.js';
+export type { LayerSelection, NamePattern } from './selection.js';
+export * from './static/plan.js';
+export { type Quantized, quantizeStatic, type StaticQuantizationOptions } from './static/quantize-static.js';
+export * from './static/write-integer-form.js';

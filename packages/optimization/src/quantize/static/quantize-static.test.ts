@@ -1,0 +1,80 @@
+import { createBackend } from '@modelwright/backend-onnxruntime';
+import { type Backend, createReferenceBackend, type Model, Tensor, type TensorMap } from '@modelwright/core';
+import {
+  add,
+  concatenate,
+  conv2d,
+  dense,
+  model as functional,
+  globalAveragePooling2d,
+  input,
+  maxPooling2d,
+  reLU,
+} from '@modelwright/models';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { opsThatRun, outputOf, relativeError, runDirectly } from '../run-directly.cases.js';
+import { quantizeStatic } from './quantize-static.js';
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await createBackend();
+});
+afterAll(() => backend.dispose());
+
+const images = (count: number, seed = 1): TensorMap => {
+  const data = Float32Array.from(
+    { length: count * 12 * 12 * 3 },
+    (_, at) => Math.sin(at * seed * 0.37) * Math.cos(at * 0.011),
+  );
+  return { image: new Tensor('float32', [count, 12, 12, 3], data) };
+};
+const calibration = [images(8), images(8, 3)];
+
+/** A stem, a residual block, two branches that are joined, global pooling and a classifier, all channels last. */
+function branched(): Model {
+  const image = input({ shape: [12, 12, 3], name: 'image' });
+  const conv = (filters: number, kernelSize = 3) =>
+    conv2d({ filters, kernelSize, padding: 'same', activation: 'relu', kernelInitializer: 'heNormal' });
+  const stem = conv(16)(image);
+  const pooled = maxPooling2d({ poolSize: 2 })(reLU()(add()(stem, conv(16)(stem))));
+  const joined = concatenate({ axis: -1 })(conv(8, 1)(pooled), conv(8)(pooled));
+  return functional({
+    inputs: image,
+    outputs: dense({ units: 5 })(globalAveragePooling2d()(joined)),
+    seed: 7,
+  });
+}
+
+test('all between the first and the last layer runs in integer kernels', async () => {
+  const float = branched();
+  const quantized = await quantizeStatic(float, { backend, calibration });
+  const ops = await opsThatRun(quantized);
+  expect(ops.filter((op) => !['Transpose', 'Flatten'].includes(op))).toEqual([
+    ...['QuantizeLinear', 'QLinearConv', 'QLinearConv', 'QLinearAdd', 'NhwcMaxPool', 'QLinearConv', 'QLinearConv'],
+    ...['QLinearConcat', 'QLinearGlobalAveragePool', 'QGemm'],
+  ]);
+  const inputs = images(4, 2);
+  const direct = await runDirectly(quantized, inputs);
+  expect(relativeError(direct, await outputOf(quantized, backend, inputs))).toBeLessThan(1e-6);
+  expect(relativeError(direct, await outputOf(quantized, createReferenceBackend(), inputs))).toBeLessThan(0.02);
+  expect(relativeError(direct, await outputOf(float, backend, inputs))).toBeLessThan(0.05);
+});
+
+test('weights keep their names, as integers that are not trained', async () => {
+  const float = branched();
+  const quantized = await quantizeStatic(float, { backend, calibration });
+  expect(quantized.parameters.map(({ name }) => name)).toEqual(float.parameters.map(({ name }) => name));
+  expect(quantized.parameters.every(({ trainable }) => !trainable)).toBe(true);
+  const weights = quantized.getWeights();
+  expect(weights['conv2d.kernel']?.dtype).toBe('int8');
+  expect(weights['conv2d.bias']?.dtype).toBe('int32');
+});
+
+test('layers that are excluded stay float, and an unknown name is refused', async () => {
+  const quantized = await quantizeStatic(branched(), { backend, calibration, exclude: ['conv2d', /^dense/] });
+  const kept = quantized.parameters.filter(({ value }) => value.dtype === 'float32').map(({ name }) => name);
+  expect(kept).toEqual(['conv2d.kernel', 'conv2d.bias', 'dense.kernel', 'dense.bias']);
+  await expect(quantizeStatic(branched(), { backend, calibration, exclude: ['conv9'] })).rejects.toThrow(
+    "'conv9' names no layer that can be quantized",
+  );
+});
