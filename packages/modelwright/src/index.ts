@@ -5,6 +5,8 @@ export * from '@modelwright/models';
 export { zeros as zerosInitializer } from '@modelwright/models';
 export * from '@modelwright/onnx';
 export * from '@modelwright/onnx/file';
+// Its `fineTune` takes a function that trains; the one given out here also takes data and options.
+export * from '@modelwright/optimization';
 export * from '@modelwright/text';
 export * from '@modelwright/training';
 export * from '@modelwright/training/node';
@@ -13,3 +15,4 @@ export { type Configuration, defineConfig } from './backend/configuration-file.j
 export { includedBackends, loadBackend } from './backend/load-backend.js';
 export { readLayersModelFile, readLayersModelWeightsFile } from './files/layers-model-file.js';
 export { type LoadModelOptions, loadModel, saveModel } from './load-model.js';
+export { type FineTuneOptions, fineTune } from './optimization/fine-tune.js';

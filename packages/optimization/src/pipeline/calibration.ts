@@ -18,7 +18,7 @@ export type CalibrationSample = Tensor | TensorMap | { readonly inputs: Tensor |
  * Typical inputs of a model: tensors of many examples, or a sequence of batches or of single examples (an array, a data
  * set, a generator function). What is read twice must begin anew each time.
  */
-export type CalibrationData =
+export type CalibrationSamples =
   | CalibrationSample
   | Iterable<CalibrationSample>
   | AsyncIterable<CalibrationSample>
@@ -32,7 +32,7 @@ const examplesABatch = 32;
  * @throws {@link ModelwrightError} `invalid-argument` for inputs that the model has not or that are missing,
  *   `shape-mismatch` for those of another rank.
  */
-export function calibrationBatches(model: Model, data: CalibrationData): () => AsyncIterable<TensorMap> {
+export function calibrationBatches(model: Model, data: CalibrationSamples): () => AsyncIterable<TensorMap> {
   return async function* read() {
     const source = typeof data === 'function' ? data() : data;
     const samples = isSequence(source) ? source : [source];
@@ -48,7 +48,7 @@ export function calibrationBatches(model: Model, data: CalibrationData): () => A
   };
 }
 
-function isSequence(source: CalibrationData): source is Iterable<CalibrationSample> | AsyncIterable<CalibrationSample> {
+function isSequence(source: CalibrationSamples): source is Iterable<CalibrationSample> | AsyncIterable<CalibrationSample> {
   return typeof source === 'object' && (Symbol.iterator in source || Symbol.asyncIterator in source);
 }
 

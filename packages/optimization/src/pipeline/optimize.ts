@@ -13,7 +13,7 @@ import type { BackendSpeed, LayerErrors, OptimizationRecord, Quality, StageRecor
 import { withMetadata, withoutRecord, withRecord } from '../report/record-in-metadata.js';
 import { OptimizationReport } from '../report/report.js';
 import type { OptimizationContext, OptimizationStep } from '../step.js';
-import { type CalibrationData, calibrationBatches } from './calibration.js';
+import { type CalibrationSamples, calibrationBatches } from './calibration.js';
 import { labelOf, requireSupport, requireSupportAfter } from './require-support.js';
 import { type SampleInputs, sampleInputs } from './sample-inputs.js';
 import { staticFacts } from './stage.js';
@@ -60,7 +60,7 @@ export interface OptimizeOptions {
   readonly backend: Backend;
   readonly steps: readonly OptimizationStep[];
   /** Typical inputs: ranges of activations come from them, and results are measured with them. */
-  readonly calibration?: CalibrationData;
+  readonly calibration?: CalibrationSamples;
   /** Judges a model; larger is better. */
   readonly evaluate?: (model: Model) => Promise<Evaluation> | Evaluation;
   /** `false` leaves out everything that runs the models for the report. */
