@@ -2,8 +2,17 @@ export { type KeepZerosOptions, keepZeros } from './keep-zeros.js';
 export { magnitudePruning } from './magnitude-pruning.js';
 export { movementPruning } from './movement-pruning.js';
 export { type PrunableWeight, prunableWeights, type WeightSelection } from './prunable-weights.js';
-export { type PruneWeightsOptions, pruneWeights } from './prune-weights.js';
+export type { PruneWeightsOptions } from './prune-once.js';
+export { type PruneWeightsStepOptions, pruneWeights } from './prune-weights.js';
 export type { TrainedPruningOptions } from './prune-while-training.js';
+export {
+  type LayerRatios,
+  type LayerSensitivity,
+  type SensitivityOptions,
+  type SensitivityPoint,
+  type SensitivityScan,
+  scanSensitivity,
+} from './scan-sensitivity.js';
 export type { MaskOptions } from './sparsity-mask.js';
 export type { SparsityPattern } from './sparsity-pattern.js';
 export {

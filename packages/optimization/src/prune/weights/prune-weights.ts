@@ -1,21 +1,17 @@
-import { Model, ModelwrightError, type Tensor, toNumbers, type Value } from '@modelwright/core';
-import { isMeant, type LayerSelection } from '../../quantize/selection.js';
-import type { OptimizationStep } from '../../step.js';
-import { withGraph } from '../../with-graph.js';
+import { Model, ModelwrightError, type TrainingExtension } from '@modelwright/core';
+import type { OptimizationContext, OptimizationStep, StepResult } from '../../step.js';
 import { keepZeros } from './keep-zeros.js';
-import { masked } from './mask-extension.js';
-import { type PrunableWeight, prunableWeights, requireMeaning } from './prunable-weights.js';
-import { type MaskOptions, requireRatio, sparsityMasks } from './sparsity-mask.js';
-import { sparsityRuleOf } from './sparsity-pattern.js';
-import { gridOf } from './weight-grid.js';
+import { type PruneWeightsOptions, pruneOnce } from './prune-once.js';
+import { type LayerRatios, scanSensitivity } from './scan-sensitivity.js';
 import { sparsityNotes, weightSparsity } from './weight-sparsity.js';
 
-/** Which weights become zero. */
-export interface PruneWeightsOptions extends LayerSelection, MaskOptions {
-  /** Share of each weight (or with scope `global` of all) that becomes zero. Patterns such as `2:4` say it themselves. */
-  readonly ratio?: number;
-  /** Ratios of single layers or weights by name; those not named get {@link ratio}, or stay as they are without it. */
-  readonly ratios?: { readonly [name: string]: number };
+/** How `optimize` prunes: with ratios that are given, or that a scan finds. */
+export interface PruneWeightsStepOptions extends PruneWeightsOptions {
+  /**
+   * In place of ratios: find them layer by layer ({@link scanSensitivity}) so that the model gets at most this much worse
+   * before any further training, in what `evaluate` counts.
+   */
+  readonly maxLoss?: number;
 }
 
 /**
@@ -33,83 +29,60 @@ export interface PruneWeightsOptions extends LayerSelection, MaskOptions {
  * const structured = pruneWeights(model, { pattern: '2:4' });
  */
 export function pruneWeights(model: Model, options: PruneWeightsOptions): Model;
-export function pruneWeights(options: PruneWeightsOptions): OptimizationStep;
+export function pruneWeights(options: PruneWeightsStepOptions): OptimizationStep;
 export function pruneWeights(
-  modelOrOptions: Model | PruneWeightsOptions,
+  modelOrOptions: Model | PruneWeightsStepOptions,
   options?: PruneWeightsOptions,
 ): Model | OptimizationStep {
   return modelOrOptions instanceof Model
-    ? prune(modelOrOptions, options as PruneWeightsOptions)
-    : pruningStep(modelOrOptions as PruneWeightsOptions);
+    ? pruneOnce(modelOrOptions, options as PruneWeightsOptions)
+    : pruningStep(modelOrOptions);
 }
 
-function prune(model: Model, options: PruneWeightsOptions): Model {
-  const chosen = chooseWeights(model, options);
-  const masks = sparsityMasks(
-    chosen.map(({ weight, ratio }) => ({
-      name: weight.name,
-      importance: toNumbers(weight.weight).map(Math.abs),
-      grid: gridOf(weight),
-      ratio,
-    })),
-    options,
-  );
-  return withConstants(
-    model,
-    new Map(chosen.map(({ weight }) => [weight.value, masked(weight.weight, masks.get(weight.name) as Uint8Array)])),
-  );
-}
-
-/** The same model with other values of some of its constants. */
-export function withConstants(model: Model, values: ReadonlyMap<Value, Tensor>): Model {
-  return withGraph(model, { ...model.graph, constants: new Map([...model.graph.constants, ...values]) });
-}
-
-interface ChosenWeight {
-  readonly weight: PrunableWeight;
-  readonly ratio: number;
-}
-
-function chooseWeights(model: Model, { ratio, ratios = {}, ...options }: PruneWeightsOptions): readonly ChosenWeight[] {
-  const isShare = sparsityRuleOf(options.pattern ?? 'unstructured').kind === 'share';
-  if (isShare && (ratio !== undefined || Object.keys(ratios).length > 0)) {
+function pruningStep(options: PruneWeightsStepOptions): OptimizationStep {
+  const { maxLoss, ...given } = options;
+  const { ratio, ratios: own, ...selection } = given;
+  if (maxLoss !== undefined && (ratio !== undefined || own !== undefined)) {
     throw new ModelwrightError(
       'invalid-argument',
-      `pattern '${options.pattern}' says the ratio itself; give no other`,
+      'pruneWeights takes ratios or maxLoss, which finds them; both were given',
       {
-        given: { pattern: options.pattern, ratio, ratios },
+        given: options,
       },
     );
   }
-  if (ratio !== undefined) requireRatio(ratio, model.name);
-  const weights = prunableWeights(model, options);
-  for (const name of Object.keys(ratios)) requireMeaning(model, name, weights);
-  const chosen = weights.flatMap((weight) => {
-    // The longest name that means the weight is about it most of all.
-    const [named] = Object.keys(ratios)
-      .filter((name) => isMeant(name, weight.names))
-      .sort((a, b) => b.length - a.length);
-    const own = isShare ? 0 : named === undefined ? ratio : ratios[named];
-    return own === undefined ? [] : [{ weight, ratio: own }];
-  });
-  if (chosen.length > 0) return chosen;
-  throw new ModelwrightError(
-    'invalid-argument',
-    `nothing of model '${model.name}' would be pruned: give a ratio, ratios by name or a pattern such as '2:4', and select ` +
-      'weights that it has',
-    { given: { ratio, ratios, ...options }, allowed: prunableWeights(model).map(({ name }) => name) },
-  );
-}
-
-function pruningStep(options: PruneWeightsOptions): OptimizationStep {
   return {
     name: `pruneWeights ${whatIsPruned(options)}`,
-    async apply(model, { extensions }) {
-      const pruned = prune(model, options);
-      const kept = keepZeros({ name: freeName('keepZeros', new Set(extensions.map(({ name }) => name))) });
-      return { model: pruned, extensions: [kept], notes: sparsityNotes(weightSparsity(pruned)) };
+    async apply(model, context) {
+      if (maxLoss === undefined) return resultOf(pruneOnce(model, given), context.extensions);
+      const ratios = await ratiosWithin(model, { ...selection, maxLoss }, context);
+      if (Object.keys(ratios).length === 0) {
+        return { model, notes: [`no weight was pruned: each would have cost more than ${maxLoss}`] };
+      }
+      return resultOf(pruneOnce(model, { ...selection, ratios }), context.extensions);
     },
   };
+}
+
+async function ratiosWithin(
+  model: Model,
+  options: Omit<PruneWeightsStepOptions, 'ratio' | 'ratios'>,
+  { backend, evaluate, calibration, progress, signal }: OptimizationContext,
+): Promise<LayerRatios> {
+  const scan = await scanSensitivity(model, {
+    ...options,
+    backend,
+    ...(evaluate === undefined ? {} : { evaluate }),
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(progress === undefined ? {} : { progress }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return scan.proposal.ratios;
+}
+
+function resultOf(model: Model, extensions: readonly TrainingExtension[]): StepResult {
+  const kept = keepZeros({ name: freeName('keepZeros', new Set(extensions.map(({ name }) => name))) });
+  return { model, extensions: [kept], notes: sparsityNotes(weightSparsity(model)) };
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {
@@ -118,7 +91,8 @@ function freeName(wanted: string, taken: ReadonlySet<string>): string {
   return name;
 }
 
-function whatIsPruned({ pattern = 'unstructured', ratio }: PruneWeightsOptions): string {
+function whatIsPruned({ pattern = 'unstructured', ratio, maxLoss }: PruneWeightsStepOptions): string {
   const share = ratio === undefined ? [] : [`${Math.round(ratio * 100)} %`];
-  return [...share, ...(pattern === 'unstructured' ? [] : [pattern])].join(', ') || 'by layer';
+  const budget = maxLoss === undefined ? [] : [`within ${maxLoss}`];
+  return [...share, ...budget, ...(pattern === 'unstructured' ? [] : [pattern])].join(', ') || 'by layer';
 }

@@ -1,7 +1,7 @@
 import { type Model, toNumbers } from '@modelwright/core';
 import { masked } from './mask-extension.js';
 import { prunableWeights } from './prunable-weights.js';
-import { withConstants } from './prune-weights.js';
+import { withConstants } from './prune-once.js';
 
 /**
  * The model as it is delivered after pruning. Pruning here leaves nothing behind but zeros (masks are state of the

@@ -179,16 +179,19 @@ describe('resuming from a checkpoint', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
   const schedule = polynomialSparsity({ final: 0.8, begin: 2, end: 20, frequency: 3 });
 
-  test.each([magnitudePruning, movementPruning])('$name goes on exactly', async (pruning) => {
+  test.each([
+    ['magnitude', magnitudePruning],
+    ['movement', movementPruning],
+  ])('%s pruning goes on exactly', async (name, pruning) => {
     const through = await trainerOf(network(), [pruning({ schedule })]);
     await fit(through, 2);
-    await through.saveCheckpoint(join(folder, pruning.name));
+    await through.saveCheckpoint(join(folder, name));
     const wanted: TensorMap[] = [];
     for (let step = 0; step < 16; step++) await through.trainOnBatch([x, y]);
     wanted.push((await through.sync()).getWeights());
     await through.dispose();
     const resumed = await trainerOf(network(), [pruning({ schedule })]);
-    await resumed.loadCheckpoint(join(folder, pruning.name));
+    await resumed.loadCheckpoint(join(folder, name));
     for (let step = 0; step < 16; step++) await resumed.trainOnBatch([x, y]);
     expect((await resumed.sync()).getWeights()).toEqual(wanted[0]);
     expect(sparsities(resumed.model).map((each) => each.toFixed(1))).toEqual(['0.8', '0.8']);
