@@ -2,6 +2,7 @@ export * from './distil/index.js';
 export { type FoldBatchNormalizationOptions, foldBatchNormalization } from './graph/fold-batch-normalization.js';
 export * from './lora/index.js';
 export * from './pipeline/index.js';
+export * from './prune/channels/index.js';
 export * from './prune/weights/index.js';
 export * from './quantize/index.js';
 export * from './report/index.js';
