@@ -1,3 +1,4 @@
+export * from './cluster/index.js';
 export * from './distil/index.js';
 export { type FoldBatchNormalizationOptions, foldBatchNormalization } from './graph/fold-batch-normalization.js';
 export * from './lora/index.js';
