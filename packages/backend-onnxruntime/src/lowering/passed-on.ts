@@ -14,6 +14,7 @@ export const passedOnOps: readonly string[] = [
   'Unique',
   'com.microsoft:FusedMatMul',
   'com.microsoft:MatMulNBits',
+  'com.microsoft:GatherBlockQuantized',
   'com.microsoft:MultiHeadAttention',
   'com.microsoft:GroupQueryAttention',
   'com.microsoft:DynamicQuantizeLSTM',

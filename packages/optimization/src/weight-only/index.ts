@@ -1,6 +1,5 @@
 export type { ScaleChoice } from './blocks.js';
 export type { GptqOptions } from './gptq.js';
-export type { Calibration } from './hessians.js';
 export {
   type QuantizedWeightFacts,
   type QuantizeWeightsOptions,

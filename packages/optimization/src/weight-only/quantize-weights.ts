@@ -1,4 +1,5 @@
 import { type Backend, type Model, ModelwrightError, type Tensor, toNumbers, type Value } from '@modelwright/core';
+import type { CalibrationData } from '../quantize/calibrate/observe.js';
 import { frozen } from '../quantize/frozen.js';
 import { type LayerSelection, selectorOf } from '../quantize/selection.js';
 import type { OptimizationStep } from '../step.js';
@@ -6,7 +7,7 @@ import { withGraph } from '../with-graph.js';
 import { type BlockFormat, blockCount, fromBlocks, type Matrix, roundToNearest, type ScaleChoice } from './blocks.js';
 import type { SquareMatrix } from './cholesky.js';
 import { type GptqOptions, gptq, outputError } from './gptq.js';
-import { type Calibration, gatherHessians } from './hessians.js';
+import { gatherHessians } from './hessians.js';
 import { fitsRuntimeOps, type Replacement, replaceWeights, type WeightTarget } from './replace-weights.js';
 import { type UsedWeight, usedWeights } from './weight-uses.js';
 
@@ -24,7 +25,7 @@ export interface QuantizeWeightsOptions extends LayerSelection, GptqOptions {
   readonly scale?: ScaleChoice;
   /**
    * Ops of ONNX Runtime (`MatMulNBits`, `GatherBlockQuantized`), or `DequantizeLinear` of ONNX (opset 21) before the ops as
-   * they are, which every backend runs. Default `MatMulNBits`.
+   * they are, for other runtimes. Default what the backend runs; `MatMulNBits` where none is given.
    */
   readonly target?: WeightTarget;
   /**
@@ -42,7 +43,7 @@ export interface WeightOnlyOptions extends QuantizeWeightsOptions {
   /** Runs the samples of GPTQ. */
   readonly backend?: Backend;
   /** Typical batches for GPTQ, by input name. */
-  readonly calibration?: Calibration;
+  readonly calibration?: CalibrationData;
   readonly progress?: (done: number, total: number, what: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -119,7 +120,7 @@ export function quantizeWeights(options: QuantizeWeightsOptions = {}): Optimizat
       const { model: quantized, notes } = await weightOnlyQuantized(model, {
         ...options,
         backend,
-        ...(calibration === undefined ? {} : { calibration: calibration() }),
+        ...(calibration === undefined ? {} : { calibration }),
         ...(progress === undefined ? {} : { progress }),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -174,7 +175,7 @@ function chooseWeights(
 async function hessiansFor(
   model: Model,
   chosen: readonly Chosen[],
-  { backend, calibration, progress, signal }: WeightOnlyOptions,
+  { backend, calibration, signal }: WeightOnlyOptions,
 ): Promise<ReadonlyMap<Value, SquareMatrix>> {
   if (backend === undefined || calibration === undefined) {
     const missing = backend === undefined ? 'a backend' : 'calibration data';
@@ -186,7 +187,6 @@ async function hessiansFor(
   return gatherHessians(model, weights, {
     backend,
     calibration,
-    ...(progress === undefined ? {} : { progress }),
     ...(signal === undefined ? {} : { signal }),
   });
 }
@@ -199,7 +199,8 @@ interface OneWeight extends Chosen {
 function quantizeOne(
   { used, name, format, hessian }: OneWeight,
   {
-    target: wanted = 'MatMulNBits',
+    backend,
+    target: wanted = targetFor(backend),
     accuracyLevel = format.bits === 4 ? 4 : 0,
     damping,
     activationOrder,
@@ -223,6 +224,11 @@ function quantizeOne(
       bytesAfter: sizeAfter(used, format),
     },
   };
+}
+
+function targetFor(backend: Backend | undefined): WeightTarget {
+  const runs = backend?.capabilities.ops.has('com.microsoft:MatMulNBits') ?? true;
+  return runs ? 'MatMulNBits' : 'dequantize';
 }
 
 /** The weight with the numbers that share blocks in its rows. */
