@@ -8,11 +8,24 @@ import {
   toInference,
   type Value,
 } from '@modelwright/core';
+import { foldBatchNormalization } from '../graph/fold-batch-normalization.js';
 import { withGraph } from '../with-graph.js';
+import { affineAsConvolution } from './static/affine-convolutions.js';
 
 /** The model as it infers: modes resolved, layout changes that undo each other gone. What is quantized is what will run. */
 export function inferenceForm(model: Model): Model {
   return withGraph(model, runPasses(model.graph, [toInference, cancelTransposes, removeDeadNodes]));
+}
+
+/**
+ * As {@link inferenceForm}, with `BatchNormalization` in the weights next to it, or as a convolution of single places where there are none:
+ * it has no integer form of its own.
+ */
+export function integerReadyForm(model: Model): Model {
+  const prepared = inferenceForm(model);
+  if (!prepared.graph.nodes.some(({ op }) => op === 'BatchNormalization')) return prepared;
+  const folded = foldBatchNormalization(prepared);
+  return withGraph(folded, affineAsConvolution(folded.graph));
 }
 
 /** The same model with other values of some constants. */

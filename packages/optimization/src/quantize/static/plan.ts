@@ -55,6 +55,10 @@ const movementOps: ReadonlySet<string> = new Set([
   'Unsqueeze',
   'Transpose',
   'Identity',
+  'Slice',
+  'Pad',
+  'Resize',
+  'DepthToSpace',
 ]);
 
 /**
@@ -143,15 +147,39 @@ function regionAfter(graph: Graph, { weights, uses, absorbsRelu }: RegionRequest
       if (!absorbsRelu || !follows || uses.onlyReaderOf(x) !== node) continue;
       region.absorbed.add(node);
       values.add(node.outputs[0] as Value);
-    } else if (isInside && movementOps.has(node.op)) {
+    } else if (isInside && movementOps.has(node.op) && onlyMoves(node, graph)) {
       region.movements.add(node);
       values.add(node.outputs[0] as Value);
-    } else if (followerOps.has(node.op) && node.inputs.every((input) => input !== undefined && values.has(input))) {
+    } else if (followerOps.has(node.op) && canFollow(node, { values, weights, uses, graph })) {
       region.followers.add(node);
       values.add(node.outputs[0] as Value);
     }
   }
   return { values, ...region };
+}
+
+/** Whether all that a node gives are numbers of its input, or zeros. */
+function onlyMoves({ op, inputs, attributes }: Node, graph: Graph): boolean {
+  if (op === 'Resize') return attributes['mode'] === 'nearest' || attributes['mode'] === undefined;
+  if (op !== 'Pad') return true;
+  const fill = inputs[2] === undefined ? undefined : graph.constants.get(inputs[2]);
+  const isZero = inputs[2] === undefined || (fill !== undefined && toNumbers(fill)[0] === 0);
+  return isZero || (attributes['mode'] ?? 'constant') !== 'constant';
+}
+
+/** Whether all inputs of a node are rounded anyway, and one of them comes from an integer node. */
+function canFollow(
+  { inputs }: Node,
+  { values, weights, uses, graph }: Omit<RegionRequest, 'absorbsRelu'> & { values: ReadonlySet<Value>; graph: Graph },
+): boolean {
+  const isRounded = (value: Value): boolean =>
+    values.has(value) ||
+    (!graph.constants.has(value) &&
+      uses.readersOf(value).some((reader) => weights.has(reader) && reader.inputs[0] === value));
+  return (
+    inputs.every((input) => input !== undefined && isRounded(input)) &&
+    inputs.some((input) => input !== undefined && values.has(input))
+  );
 }
 
 /** Whether a node does what rounding to integers of the right range does: cut off below zero, or at both ends. */

@@ -3,7 +3,7 @@ import { withGraph } from '../../with-graph.js';
 import { type Calibrator, calibrate } from '../calibrate/calibrate.js';
 import type { Observation } from '../calibrate/observe.js';
 import { frozen } from '../frozen.js';
-import { inferenceForm } from '../prepare.js';
+import { integerReadyForm } from '../prepare.js';
 import { defaultScheme, type QuantizationScheme, schemeName } from '../scheme.js';
 import type { LayerSelection } from '../selection.js';
 import { planQuantization, type QuantizationPlan, valuesToObserve } from './plan.js';
@@ -38,7 +38,7 @@ export async function quantizeStatic(model: Model, options: StaticQuantizationOp
 /** As {@link quantizeStatic}, with notes. */
 export async function staticallyQuantized(model: Model, options: StaticQuantizationOptions): Promise<Quantized> {
   const scheme: QuantizationScheme = { ...defaultScheme, ...options.scheme };
-  const prepared = inferenceForm(model);
+  const prepared = integerReadyForm(model);
   const plan = planQuantization(prepared.graph, { ...options, absorbsRelu: absorbsRelu(scheme) });
   const ranges = await calibrate(prepared, valuesToObserve(plan), options.calibrator ?? 'minMax', options);
   const { weightRange = 'max' } = options;

@@ -52,6 +52,7 @@ function replacedConstants(graph: Graph, { weights }: QuantizationPlan): readonl
 
 /** A value rounded to integers, and the constants that say how. */
 interface Rounded {
+  readonly q: Value;
   readonly restored: Value;
   readonly scale: Value;
   readonly zeroPoint: Value;
@@ -81,6 +82,7 @@ class IntegerFormWriter {
     if (output === undefined) return undefined;
     const isPlanned = planned !== undefined || followers.has(node) || movements.has(node) || absorbed.has(node);
     if (!isPlanned) return undefined;
+    if (movements.has(node) && node.op === 'Pad') return [this.#padded(node, inputs, builder)];
     const read = inputs.map((input, index) => {
       const value = node.inputs[index];
       if (input === undefined || value === undefined) return input;
@@ -98,6 +100,18 @@ class IntegerFormWriter {
     return [this.#round(output, result, builder).restored];
   }
 
+  /** Runtimes that pass integers through other ops that move them make them float to pad them. */
+  #padded(node: Node, inputs: readonly (Value | undefined)[], builder: GraphBuilder): Value {
+    const source = this.#round(node.inputs[0] as Value, inputs[0] as Value, builder);
+    const { scale, zeroPoint, parameters } = source;
+    const filled = [source.q, inputs[1], zeroPoint, inputs[3]];
+    const q = builder.op('Pad', filled, node.attributes, { nodeName: node.name });
+    const name = `${node.name}/DequantizeLinear`;
+    const restored = builder.op('DequantizeLinear', [q, scale, zeroPoint], {}, { nodeName: name });
+    this.#rounded.set(node.outputs[0] as Value, { q, restored, scale, zeroPoint, parameters });
+    return restored;
+  }
+
   /** Rounds the value of the new graph that stands for `value` of the old one; once. */
   #round(value: Value, current: Value, builder: GraphBuilder): Rounded {
     const known = this.#rounded.get(value);
@@ -111,12 +125,12 @@ class IntegerFormWriter {
       {},
       { nodeName: `${name}/DequantizeLinear` },
     );
-    const rounded = { restored, scale, zeroPoint, parameters };
+    const rounded = { q, restored, scale, zeroPoint, parameters };
     this.#rounded.set(value, rounded);
     return rounded;
   }
 
-  #parametersOf(value: Value, builder: GraphBuilder): Omit<Rounded, 'restored'> {
+  #parametersOf(value: Value, builder: GraphBuilder): Omit<Rounded, 'q' | 'restored'> {
     const source = this.#plan.sharing.get(value);
     const known = source === undefined ? undefined : this.#rounded.get(source);
     if (known !== undefined) return known;
