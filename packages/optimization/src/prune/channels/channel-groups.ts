@@ -1,5 +1,6 @@
 import { isFloat, type Model, ModelwrightError, type Tensor, type Value } from '@modelwright/core';
 import type { ChannelLabels, ContractedAxis } from './channel-labels.js';
+import { foldExtents } from './fold-extents.js';
 import { heldBehind, linkGraph } from './link-graph.js';
 
 export interface ChannelGroupOptions {
@@ -46,6 +47,7 @@ export interface ChannelGroup {
 
 /** What can be removed from a model, and what cannot. */
 export interface ChannelAnalysis {
+  /** The model, with what it computes from known extents as constants. */
   readonly model: Model;
   readonly labels: ChannelLabels;
   readonly groups: readonly ChannelGroup[];
@@ -64,9 +66,10 @@ export function channelGroups(model: Model, options: ChannelGroupOptions = {}): 
 }
 
 /** {@link channelGroups} with all that was found on the way. */
-export function analyzeChannels(model: Model, options: ChannelGroupOptions = {}): ChannelAnalysis {
+export function analyzeChannels(given: Model, options: ChannelGroupOptions = {}): ChannelAnalysis {
   const { width = false, ignore = [] } = options;
-  requireKnown(model, ignore);
+  requireKnown(given, ignore);
+  const model = foldExtents(given);
   const labels = linkGraph(model, { width });
   const axes = weightAxes(model, labels);
   const makers = axes.filter(({ role }) => role === 'makes');

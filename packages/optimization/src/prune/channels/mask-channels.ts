@@ -23,7 +23,7 @@ import type { ChannelSelection } from './select-channels.js';
 export function maskChannels(model: Model, selection: ChannelSelection, options: ChannelGroupOptions = {}): Model {
   const analysis = analyzeChannels(model, options);
   const removal = { labels: analysis.labels, roots: rootsOfSelection(analysis, selection) };
-  return withGraph(model, maskGraph(model.graph, removal));
+  return withGraph(analysis.model, maskGraph(analysis.model.graph, removal));
 }
 
 function maskGraph(graph: Graph, removal: Removal): Graph {

@@ -41,7 +41,7 @@ const networks: readonly {
   },
   {
     name: 'inceptionV3',
-    model: () => inceptionV3({ alpha: 0.05, inputShape: [75, 75, 3], classes: 5 }),
+    model: () => inceptionV3({ alpha: 0.03, inputShape: [75, 75, 3], classes: 5 }),
     shapes: image(75),
     left: 0.4,
   },
