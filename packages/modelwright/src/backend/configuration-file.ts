@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { isModelwrightError, ModelwrightError } from '@modelwright/core';
+import { importModule } from '../files/import-module.js';
 import { type BackendConfiguration, toBackendConfiguration } from './backend-configuration.js';
 
 /** What `modelwright.config.ts` (or `.mts`, `.js`, `.mjs`, `.json`) exports by default. */
@@ -58,22 +58,10 @@ function findConfiguration(directory: string): string | undefined {
 async function readConfiguration(file: string): Promise<unknown> {
   try {
     if (file.endsWith('.json')) return JSON.parse(await readFile(file, 'utf8'));
-    const module = file.endsWith('ts') ? await importTypeScript(file) : await import(pathToFileURL(file).href);
-    return (module as { default?: unknown }).default;
+    return ((await importModule(file)) as { default?: unknown }).default;
   } catch (cause) {
     if (isModelwrightError(cause)) throw cause;
     throw failure(file, cause instanceof Error ? cause.message : String(cause), cause);
-  }
-}
-
-/** Newer Nodes strip types themselves; jiti does it everywhere else. */
-async function importTypeScript(file: string): Promise<unknown> {
-  try {
-    return await import(pathToFileURL(file).href);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
-    const { createJiti } = await import('jiti');
-    return await createJiti(file).import(file);
   }
 }
 

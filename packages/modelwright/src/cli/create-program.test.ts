@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => workplace.dispose());
 
-test.each(['inspect', 'run', 'bench', 'doctor'])('%s --help shows options and examples', async (verb) => {
+test.each(['inspect', 'run', 'bench', 'optimize', 'doctor'])('%s --help shows options and examples', async (verb) => {
   const { exitCode, stdout } = await workplace.modelwright([verb, '--help']);
   expect(exitCode).toBe(0);
   expect(stdout).toContain('--json');

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addBenchCommand } from '../commands/bench.js';
 import { addDoctorCommand } from '../commands/doctor.js';
 import { addInspectCommand } from '../commands/inspect.js';
+import { addOptimizeCommand } from '../commands/optimize.js';
 import { addRunCommand } from '../commands/run.js';
 import { exitCodes } from './exit-codes.js';
 
@@ -22,7 +23,8 @@ export function createProgram(): Command {
     .showHelpAfterError('(try --help)')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', help);
-  for (const add of [addInspectCommand, addRunCommand, addBenchCommand, addDoctorCommand]) add(program);
+  for (const add of [addInspectCommand, addRunCommand, addBenchCommand, addOptimizeCommand, addDoctorCommand])
+    add(program);
   for (const command of program.commands) command.showHelpAfterError('(try --help)');
   return program;
 }

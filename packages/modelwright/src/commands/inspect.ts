@@ -1,4 +1,5 @@
 import { isModelwrightError, type Model, print, supportOf } from '@modelwright/core';
+import { OptimizationReport, recordKey, recordOf } from '@modelwright/optimization';
 import type { Command } from 'commander';
 import { type BackendConfiguration, parseBackendConfiguration } from '../backend/backend-configuration.js';
 import { loadBackend } from '../backend/load-backend.js';
@@ -63,10 +64,12 @@ async function inspect(file: string, options: InspectOptions): Promise<CommandRe
   const opened = await openModel(file);
   const description = describeModel(opened.model);
   const backends = await reportBackends(opened.model, options.backend);
+  const record = recordOf(opened.model);
   const data = {
     file: opened.file,
     ...description,
     backends,
+    ...(record === undefined ? {} : { optimization: record }),
     ...(options.nodes ? { nodes: describeNodes(opened.model) } : {}),
     ...(options.weights ? { weights: describeWeights(opened.model) } : {}),
     ...(options.graph ? { graph: print(opened.model.graph) } : {}),
@@ -105,6 +108,7 @@ function renderText(
     options,
   }: { description: ModelDescription; backends: readonly BackendReport[]; options: InspectOptions },
 ): string {
+  const record = recordOf(model);
   const sections = [
     renderHeading(file, description),
     renderSignature(description),
@@ -113,6 +117,7 @@ function renderText(
     ...(options.weights ? [section('weights', renderWeights(model))] : []),
     ...(options.nodes ? [section('nodes', renderNodes(model))] : []),
     section('backends', renderBackends(backends)),
+    ...(record === undefined ? [] : [section('optimized', new OptimizationReport(record).toString())]),
     ...(options.graph ? [print(model.graph)] : []),
   ];
   return sections.join('\n\n');
@@ -124,7 +129,8 @@ function renderHeading(file: ModelFile, description: ModelDescription): string {
   const facts = [formatBytes(file.sizeBytes), `IR ${file.irVersion}`, ...opsets, ...producer];
   const types = Object.entries(description.parametersByDtype).map(([dtype]) => dtype);
   const parameters = `${plural(description.parameterCount, 'parameter')} (${formatBytes(description.parameterBytes)}${types.length > 0 ? `, ${types.join(' and ')}` : ''})`;
-  const metadata = Object.entries(file.metadata).map(([key, value]) =>
+  const shown = Object.entries(file.metadata).filter(([key]) => key !== recordKey);
+  const metadata = shown.map(([key, value]) =>
     dim(`${key}: ${value.length > 100 ? `${value.slice(0, 100)}…` : value}`),
   );
   return [

@@ -5,7 +5,7 @@ import {
   type OptimizationStep,
   type Train,
 } from '@modelwright/optimization';
-import { createTrainer, type DataLike, type FitOptions, type TrainerOptions } from '@modelwright/training';
+import { callback, createTrainer, type DataLike, type FitOptions, type TrainerOptions } from '@modelwright/training';
 
 /** What a model is trained on with: the options of `createTrainer` and of `fit`, and the data. */
 export interface FineTuneOptions
@@ -45,7 +45,7 @@ async function trainOn(model: Model, options: FineTuneOptions, context: Optimiza
     backend,
     extensions: [...context.extensions, ...extensions],
   });
-  const tell = { onEpochEnd: (epoch: number) => context.progress?.(epoch + 1, epochs, 'epochs') };
+  const tell = callback({ onEpochEnd: (epoch) => context.progress?.(epoch + 1, epochs, 'epochs') });
   try {
     await trainer.fit(data, {
       ...others,

@@ -48,7 +48,9 @@ export function calibrationBatches(model: Model, data: CalibrationSamples): () =
   };
 }
 
-function isSequence(source: CalibrationSamples): source is Iterable<CalibrationSample> | AsyncIterable<CalibrationSample> {
+function isSequence(
+  source: CalibrationSamples,
+): source is Iterable<CalibrationSample> | AsyncIterable<CalibrationSample> {
   return typeof source === 'object' && (Symbol.iterator in source || Symbol.asyncIterator in source);
 }
 

@@ -1,4 +1,4 @@
-export type { CalibrationSamples, CalibrationSample } from './calibration.js';
+export type { CalibrationSample, CalibrationSamples } from './calibration.js';
 export { fineTune, type Train } from './fine-tune.js';
 export {
   type Evaluation,

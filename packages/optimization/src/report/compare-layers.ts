@@ -10,6 +10,8 @@ import {
   Tensor,
   type TensorMap,
   toNumbers,
+  type Value,
+  valuesReadBy,
   zeros,
 } from '@modelwright/core';
 import { fittedTo } from './fitted-inputs.js';
@@ -51,11 +53,12 @@ export async function compareLayers(before: Model, after: Model, options: Compar
   const [first, second] = [inferenceGraph(before, samples), inferenceGraph(after, samples)];
   const layers = layersOf(first);
   const seen = await observe(first, [...new Set(layers.flatMap(({ values }) => values))], options);
-  const values = second.nodes.flatMap(({ outputs }) => outputs.filter(({ dtype }) => isFloat(dtype)));
-  const observed = await observe(second, values, options);
+  const observed = await observe(second, flowingValues(second), options);
   const matched = matchLayers(layers, new Map(seen.map(({ value, tensor }) => [value, tensor])), observed);
   const results = await run(first, samples, options);
   const outputError = distance(results, await run(second, samples, options));
+  const otherLayers = layers.length - matched.length;
+  if (matched.length === 0) return { layers: [], outputError, otherLayers, examples };
   const own = await ownResults(second, matched, options);
   const measured = matched.map((match, at) => measureOwn(match, own[at] as Tensor));
   const effects = await outputErrors(first, { measured, results }, options);
@@ -71,8 +74,19 @@ export async function compareLayers(before: Model, after: Model, options: Compar
   return {
     layers: found.sort((a, b) => b.outputError - a.outputError || b.ownError - a.ownError),
     outputError,
+    otherLayers,
     examples,
   };
+}
+
+/** Floating values that depend on the inputs; weights that are dequantized do not. */
+function flowingValues(graph: Graph): readonly Value[] {
+  const flowing = new Set<Value>(graph.inputs);
+  for (const node of graph.nodes) {
+    if (valuesReadBy(node).some((value) => flowing.has(value))) for (const output of node.outputs) flowing.add(output);
+  }
+  for (const input of graph.inputs) flowing.delete(input);
+  return [...flowing].filter(({ dtype }) => isFloat(dtype));
 }
 
 interface Measured {

@@ -11,17 +11,11 @@ export interface FileBytes {
   readonly compressedBytes: number;
 }
 
-/**
- * Writes a model in memory and compresses it. What only training needs (names of layers, regularizers) is left out, so
- * that before and after differ by the network alone.
- */
+/** Writes a model in memory as it would be saved, without a record of its optimization, and compresses that. */
 export async function measureFileBytes(model: Model): Promise<FileBytes> {
   const external = countWeights(model.graph).weightBytes > largestFileBytes ? { location: 'weights' } : undefined;
-  const { model: file, externalData } = encodeOnnx(withoutRecord(model), {
-    trainingMetadata: false,
-    valueInfo: false,
-    ...(external === undefined ? {} : { externalData: external }),
-  });
+  const options = external === undefined ? {} : { externalData: external };
+  const { model: file, externalData } = encodeOnnx(withoutRecord(model), options);
   const parts = [...file.parts, ...(externalData?.parts ?? [])];
   const fileBytes = parts.reduce((sum, part) => sum + part.length, 0);
   return { fileBytes, compressedBytes: await gzipBytes(parts) };

@@ -7,7 +7,12 @@ export const recordKey = 'modelwright.optimization';
 /** The same model with its record in the metadata; tables of layers are left out, since they would fill the file. */
 export function withRecord(model: Model, record: OptimizationRecord): Model {
   const stages = record.stages.map(({ errors: _errors, ...stage }) => stage);
-  return withMetadata(model, { ...model.metadata, [recordKey]: JSON.stringify({ ...record, stages }) });
+  return withMetadata(model, { ...model.metadata, [recordKey]: JSON.stringify({ ...record, stages }, shortened) });
+}
+
+/** As many digits as measurements have. */
+function shortened(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 }
 
 /** The same model without a record. */

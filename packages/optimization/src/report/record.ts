@@ -39,6 +39,8 @@ export interface LayerErrors {
   readonly layers: readonly LayerError[];
   /** Relative change of the model's outputs by the whole step. */
   readonly outputError: number;
+  /** Layers that have another width than before, so that there is nothing to compare. */
+  readonly otherLayers: number;
   /** Examples compared. */
   readonly examples: number;
 }
