@@ -83,6 +83,11 @@ export interface TrainingExtension {
   watch?(model: Model): { readonly [name: string]: Value };
   /** A scalar added to the loss: a teacher's, say. */
   extraLoss?(context: ExtendedLoss): Value | undefined;
+  /**
+   * Whether {@link beforeStep} and {@link afterStep} have anything to do when `step` updates have been made: batches in between may be
+   * handed to the device together. Default always.
+   */
+  actsAt?(step: number): boolean;
   /** Runs before each update. Work here costs every step: return undefined when there is nothing to do. */
   beforeStep?(step: ExtensionStep): Promise<void> | void;
   /** Runs after each update. */

@@ -113,6 +113,19 @@ describe('batches given to the backend together', () => {
     expect(steps).toEqual(Array.from({ length: 24 }, (_, index) => index + 1));
   });
 
+  test('go together between the steps at which an extension acts', async () => {
+    const steps: string[] = [];
+    const extension = {
+      name: 'watch',
+      actsAt: (step: number) => step % 4 === 2,
+      beforeStep: ({ step }: { step: number }) => void steps.push(`before ${step}`),
+      afterStep: ({ step }: { step: number }) => void steps.push(`after ${step}`),
+    };
+    const { calls } = await train(5, {}, { extensions: [extension] });
+    expect(calls.slice(0, 3)).toEqual([2, 4, 4]);
+    expect(steps.slice(0, 4)).toEqual(['after 2', 'before 2', 'after 6', 'before 6']);
+  });
+
   test('accumulate gradients over several calls', async () => {
     const optimizer = adam({ learningRate: 0.05, gradientAccumulationSteps: 4 });
     const [together, single] = [await train(5, {}, { optimizer }), await train(1, {}, { optimizer })];

@@ -128,7 +128,7 @@ export class FitRun implements TrainingRun {
       {
         begin: (samples) => this.#beginBatches(samples),
         end: (results) => this.#endBatches(results),
-        isExclusive: () => session.hasStepHooks || this.#batchCallbacks(session.step).length > 0,
+        isExclusive: () => session.actsAt(session.step) || this.#batchCallbacks(session.step).length > 0,
       },
     );
     await this.#endEpoch(epoch);
@@ -137,10 +137,12 @@ export class FitRun implements TrainingRun {
   /** Batches that are given to the backend at once; one that a callback watches goes alone. */
   #groupSize(): number {
     const { session } = this.#plan;
-    if (session.hasStepHooks) return 1;
-    let size = 0;
-    while (size < session.batchesAtOnce && this.#batchCallbacks(session.step + size + 1).length === 0) size++;
-    return Math.max(1, size);
+    const mayFollow = (size: number): boolean =>
+      !session.actsAt(session.step + size) && this.#batchCallbacks(session.step + size + 1).length === 0;
+    if (this.#batchCallbacks(session.step + 1).length > 0) return 1;
+    let size = 1;
+    while (size < session.batchesAtOnce && mayFollow(size)) size++;
+    return size;
   }
 
   async #beginBatches(samples: readonly Sample[]): Promise<{ readonly done: Promise<readonly BatchResult[]> }> {

@@ -51,9 +51,9 @@ export class TrainingSession {
     return state ? Aggregate.fromJSON(state, metrics) : new Aggregate(metrics);
   }
 
-  /** Whether something has to happen between steps. */
-  get hasStepHooks(): boolean {
-    return this.#hooked.length > 0;
+  /** Whether an extension has something to do when `step` updates have been made, before the next. */
+  actsAt(step: number): boolean {
+    return this.#hooksAt(step).length > 0;
   }
 
   /** Learning rate of the next step. */
@@ -64,7 +64,7 @@ export class TrainingSession {
     return this.#schedule.at({ step: updates, totalSteps: total });
   }
 
-  /** Starts the training steps on batches, in order; resolves when they are queued. Where there are hooks, on one at a time. */
+  /** Starts the training steps on batches, in order; resolves when they are queued. None but the first may begin where extensions act. */
   async begin(samples: readonly Sample[]): Promise<{ readonly done: Promise<readonly BatchResult[]> }> {
     const first = this.step + 1;
     const prepared: PreparedBatch[] = [];
@@ -88,7 +88,7 @@ export class TrainingSession {
     const batch = nameBatch({ model: this.recipe.model, objectives: this.recipe.objectives }, sample);
     const compiled = await this.programs.training(batch, batchRole(this.step, this.#accumulation));
     const { executable } = compiled;
-    for (const extension of this.#hooked) await extension.beforeStep?.({ step: this.step, executable });
+    for (const extension of this.#hooksAt(this.step)) await extension.beforeStep?.({ step: this.step, executable });
     const feeds = feedsOf(batch);
     feeds[learningRateName] = this.#rateTensor();
     this.step++;
@@ -103,8 +103,13 @@ export class TrainingSession {
       results: results[index] as TensorMap,
     }));
     for (const { step, compiled } of done)
-      for (const extension of this.#hooked) await extension.afterStep?.({ step, executable: compiled.executable });
+      for (const extension of this.#hooksAt(step))
+        await extension.afterStep?.({ step, executable: compiled.executable });
     return done;
+  }
+
+  #hooksAt(step: number): readonly TrainingExtension[] {
+    return this.#hooked.filter((extension) => extension.actsAt?.(step) ?? true);
   }
 
   #rateTensor(): Tensor {
