@@ -3,10 +3,13 @@ export { type Calibrator, type CalibratorName, type CalibratorOptions, calibrate
 export type { CalibrationData, Observation } from './calibrate/observe.js';
 export { type CpuTarget, type DetectedTarget, detectTarget } from './cpu-target.js';
 export { type DynamicQuantizationOptions, quantizeDynamic } from './dynamic/quantize-dynamic.js';
-export { inferenceForm } from './prepare.js';
-export { type QuantizeOptions, quantize } from './quantize.js';
+export { type EqualizationOptions, equalizeLayers } from './equalize.js';
+export { inferenceForm, integerReadyForm } from './prepare.js';
+export { type QuantizeDynamicStep, type QuantizeOptions, type QuantizeStaticStep, quantize } from './quantize.js';
 export { defaultScheme, type QuantizationScheme, schemeName, weightLevels } from './scheme.js';
 export type { LayerSelection, NamePattern } from './selection.js';
+export { type LayerSensitivity, quantizationSensitivity } from './sensitivity.js';
+export { type SmoothingOptions, smoothActivations } from './smooth.js';
 export * from './static/plan.js';
 export { type Quantized, quantizeStatic, type StaticQuantizationOptions } from './static/quantize-static.js';
 export * from './static/write-integer-form.js';

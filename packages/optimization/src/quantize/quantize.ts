@@ -3,23 +3,37 @@ import type { OptimizationContext, OptimizationStep, StepResult } from '../step.
 import type { CalibrationData } from './calibrate/observe.js';
 import { type CandidateScheme, candidateSchemes } from './candidate-schemes.js';
 import { type CpuTarget, detectTarget } from './cpu-target.js';
-import { type DynamicQuantizationOptions, dynamicallyQuantized } from './dynamic/quantize-dynamic.js';
-import { type Quantized, type StaticQuantizationOptions, staticallyQuantized } from './static/quantize-static.js';
+import { type DynamicQuantizationOptions, dynamicQuantizer } from './dynamic/quantize-dynamic.js';
+import { type AccuracyBudget, type NotedQuantizer, searchMixedPrecision } from './mixed-precision.js';
+import type { Quantized, StaticQuantizationOptions } from './static/quantize-static.js';
+import { StaticQuantizer } from './static/static-quantizer.js';
 
 interface SharedOptions {
   /** The CPU that the model is meant for: this machine's by default. It decides between 7-bit, int8 and uint8 weights. */
   readonly target?: 'auto' | CpuTarget;
-  /** By how much the measure of `optimize({ evaluate })` may fall, in its own unit. Other schemes are tried where one loses more. */
+  /**
+   * By how much the measure of `optimize({ evaluate })` may fall, in its own unit. Where a scheme loses more, others are tried,
+   * and in the end the layers that lose most stay float.
+   */
   readonly maxLoss?: number;
 }
 
+/** Options of {@link quantize} for dynamic quantization. */
+export interface QuantizeDynamicStep extends SharedOptions, DynamicQuantizationOptions {
+  readonly mode: 'dynamic';
+}
+
+/** Options of {@link quantize} for static quantization. */
+export interface QuantizeStaticStep
+  extends SharedOptions,
+    Omit<StaticQuantizationOptions, 'backend' | 'calibration' | 'signal'> {
+  readonly mode: 'static';
+  /** Samples; those of `optimize` by default. */
+  readonly calibration?: CalibrationData;
+}
+
 /** Options of {@link quantize}. */
-export type QuantizeOptions =
-  | (SharedOptions & { readonly mode: 'dynamic' } & DynamicQuantizationOptions)
-  | (SharedOptions & { readonly mode: 'static'; readonly calibration?: CalibrationData } & Omit<
-        StaticQuantizationOptions,
-        'backend' | 'calibration' | 'signal'
-      >);
+export type QuantizeOptions = QuantizeDynamicStep | QuantizeStaticStep;
 
 /**
  * The step that quantizes to 8 bits: `dynamic` for text models (products, embeddings, recurrent layers), `static` for convolutional ones,
@@ -29,66 +43,104 @@ export type QuantizeOptions =
  * await optimize(model, { backend, calibration, evaluate, steps: [quantize({ mode: 'static', maxLoss: 0.003 })] });
  */
 export function quantize(options: QuantizeOptions): OptimizationStep {
+  if (options.mode !== 'dynamic' && options.mode !== 'static')
+    throw new ModelwrightError(
+      'invalid-argument',
+      `quantize has no mode '${(options as { mode: string }).mode}'; there are: dynamic, static`,
+      { given: (options as { mode: string }).mode, allowed: ['dynamic', 'static'] },
+    );
   return {
     name: `quantize ${options.mode} int8`,
-    apply: (model, context) => applyQuantization(model, options, context),
+    apply: (model, context) => new Quantization(model, options, context).run(),
   };
 }
 
-async function applyQuantization(
-  model: Model,
-  options: QuantizeOptions,
-  context: OptimizationContext,
-): Promise<StepResult> {
-  const { target: asked = 'auto', maxLoss } = options;
-  const target = asked === 'auto' ? await detectTarget() : { ...asked, reason: 'as asked' };
-  const candidates = options.scheme === undefined ? candidateSchemes(target) : [{ scheme: {}, reason: 'as asked' }];
-  const run = (scheme: CandidateScheme['scheme']): Promise<Quantized> =>
-    quantizedWith(model, options, { ...context, scheme });
-  const { evaluate } = context;
-  const [first] = candidates as readonly [CandidateScheme];
-  if (maxLoss === undefined || evaluate === undefined) {
-    const { model: made, notes } = await run(first.scheme);
-    return { model: made, notes: [...notes, `${target.reason}: ${first.reason}`] };
-  }
-  const before = await evaluate(model);
-  const tried: { quantized: Quantized; loss: number; note: string }[] = [];
-  for (const { scheme, reason } of candidates) {
-    const quantized = await run(scheme);
-    const loss = before - (await evaluate(quantized.model));
-    tried.push({ quantized, loss, note: `${reason}: loses ${loss.toPrecision(3)} of ${before.toPrecision(4)}` });
-    if (loss <= maxLoss) break;
-  }
-  const best = tried.reduce((a, b) => (b.loss < a.loss ? b : a));
-  const verdict =
-    best.loss <= maxLoss ? [] : [`no scheme stays within the allowed loss of ${maxLoss}; the best was taken`];
-  const notes = [...best.quantized.notes, target.reason, ...tried.map(({ note }) => note), ...verdict];
-  return { model: best.quantized.model, notes };
+interface Attempt {
+  readonly quantized: Quantized;
+  readonly loss: number;
+  readonly note: string;
 }
 
-async function quantizedWith(
-  model: Model,
-  options: QuantizeOptions,
-  { backend, calibration, signal, scheme }: OptimizationContext & { readonly scheme: CandidateScheme['scheme'] },
-): Promise<Quantized> {
-  if (options.mode === 'dynamic') {
-    const runs = backend.capabilities.ops.has('com.microsoft:DynamicQuantizeLSTM');
-    return dynamicallyQuantized(model, {
-      recurrent: runs ? 'runtime' : 'standard',
+class Quantization {
+  readonly #model: Model;
+  readonly #options: QuantizeOptions;
+  readonly #context: OptimizationContext;
+
+  constructor(model: Model, options: QuantizeOptions, context: OptimizationContext) {
+    this.#model = model;
+    this.#options = options;
+    this.#context = context;
+  }
+
+  async run(): Promise<StepResult> {
+    const { target: asked = 'auto', maxLoss, scheme } = this.#options;
+    const target = asked === 'auto' ? await detectTarget() : { ...asked, reason: 'the target was given' };
+    const given: CandidateScheme = { scheme: {}, reason: 'the scheme was given' };
+    const candidates = scheme === undefined ? candidateSchemes(target) : [given];
+    const { evaluate } = this.#context;
+    if (maxLoss !== undefined && evaluate !== undefined) {
+      const before = await evaluate(this.#model);
+      return this.#within({ before, maxLoss, evaluate }, candidates, target.reason);
+    }
+    const [first = given] = candidates;
+    const { model, notes } = await (await this.#quantizer(first.scheme)).quantize([]);
+    const unmeasured = maxLoss === undefined ? [] : ['maxLoss was not checked: optimize was given no evaluate'];
+    return { model, notes: [...notes, `${target.reason}: ${first.reason}`, ...unmeasured] };
+  }
+
+  /** Goes from the fastest form to slower ones until the loss is small enough. */
+  async #within(budget: AccuracyBudget, candidates: readonly CandidateScheme[], reason: string): Promise<StepResult> {
+    const attempts: Attempt[] = [];
+    for (const candidate of candidates) {
+      const quantized = await (await this.#quantizer(candidate.scheme)).quantize([]);
+      const loss = budget.before - (await budget.evaluate(quantized.model));
+      attempts.push({ quantized, loss, note: `${reason}; ${candidate.reason}: loses ${loss.toPrecision(3)}` });
+      if (loss <= budget.maxLoss) break;
+    }
+    const best = attempts.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const notes = attempts.map(({ note }) => note);
+    if (best.loss <= budget.maxLoss) return { model: best.quantized.model, notes: [...best.quantized.notes, ...notes] };
+    const bestScheme = candidates[attempts.indexOf(best)] as CandidateScheme;
+    const mixed = await this.#mixed(bestScheme, budget);
+    if (mixed !== undefined) return { ...mixed, notes: [...(mixed.notes ?? []), ...notes] };
+    const verdict = `no form stays within the allowed loss of ${budget.maxLoss}; the best was taken`;
+    return { model: best.quantized.model, notes: [...best.quantized.notes, ...notes, verdict] };
+  }
+
+  async #mixed({ scheme }: CandidateScheme, budget: AccuracyBudget): Promise<StepResult | undefined> {
+    const { backend, signal } = this.#context;
+    const calibration = this.#samples();
+    if (calibration === undefined) return undefined;
+    const observation = { backend, calibration, ...(signal === undefined ? {} : { signal }) };
+    const found = await searchMixedPrecision(this.#model, await this.#quantizer(scheme), { ...budget, ...observation });
+    if (found === undefined) return undefined;
+    const kept = found.kept.map(({ name, error }) => `${name} (${error.toPrecision(2)})`).join(', ');
+    const note = `to stay within a loss of ${budget.maxLoss}, the most sensitive layers stay float: ${kept}; loses ${found.loss.toPrecision(3)}`;
+    return { model: found.quantized.model, notes: [...found.quantized.notes, note] };
+  }
+
+  #samples(): CalibrationData | undefined {
+    const own = this.#options.mode === 'static' ? this.#options.calibration : undefined;
+    return own ?? this.#context.calibration;
+  }
+
+  async #quantizer(scheme: CandidateScheme['scheme']): Promise<NotedQuantizer> {
+    const { backend, signal } = this.#context;
+    const options = { ...this.#options, scheme: { ...scheme, ...this.#options.scheme } };
+    if (options.mode === 'dynamic') {
+      const isFused = backend.capabilities.ops.has('com.microsoft:DynamicQuantizeLSTM');
+      return dynamicQuantizer(this.#model, { recurrent: isFused ? 'runtime' : 'standard', ...options });
+    }
+    const calibration = this.#samples();
+    if (calibration === undefined)
+      throw new ModelwrightError('invalid-argument', "quantize({ mode: 'static' }) needs samples of typical inputs", {
+        hint: "pass calibration to optimize or to quantize, or take mode: 'dynamic'",
+      });
+    return StaticQuantizer.create(this.#model, {
       ...options,
-      scheme: { ...scheme, ...options.scheme },
+      backend,
+      calibration,
+      ...(signal === undefined ? {} : { signal }),
     });
   }
-  const samples = options.calibration ?? calibration;
-  if (samples === undefined)
-    throw new ModelwrightError('invalid-argument', "quantize({ mode: 'static' }) needs samples of typical inputs", {
-      hint: "pass calibration to optimize or to quantize, or take mode: 'dynamic'",
-    });
-  return staticallyQuantized(model, {
-    ...options,
-    scheme: { ...scheme, ...options.scheme },
-    backend,
-    calibration: samples,
-    ...(signal === undefined ? {} : { signal }),
-  });
 }

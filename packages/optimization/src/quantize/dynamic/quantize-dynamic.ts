@@ -1,12 +1,7 @@
 import { type Model, ModelwrightError } from '@modelwright/core';
-import { withGraph } from '../../with-graph.js';
-import { frozen } from '../frozen.js';
-import { inferenceForm } from '../prepare.js';
-import { defaultScheme, type QuantizationScheme } from '../scheme.js';
+import type { QuantizationScheme } from '../scheme.js';
 import type { LayerSelection } from '../selection.js';
-import type { Quantized } from '../static/quantize-static.js';
-import { planDynamic } from './plan.js';
-import { writeDynamicForm } from './write-dynamic-form.js';
+import { DynamicQuantizer } from './dynamic-quantizer.js';
 
 export interface DynamicQuantizationOptions extends LayerSelection {
   /** Default: int8 weights of full range with a scale a channel. Activations are uint8 always. */
@@ -27,25 +22,15 @@ export interface DynamicQuantizationOptions extends LayerSelection {
  * @throws {@link ModelwrightError} `invalid-argument` for a name that means no layer, or if no weight of the model can be quantized.
  */
 export function quantizeDynamic(model: Model, options: DynamicQuantizationOptions = {}): Model {
-  return dynamicallyQuantized(model, options).model;
+  return dynamicQuantizer(model, options).quantized().model;
 }
 
-/** As {@link quantizeDynamic}, with notes. */
-export function dynamicallyQuantized(model: Model, options: DynamicQuantizationOptions = {}): Quantized {
-  const prepared = inferenceForm(model);
-  const plan = planDynamic(prepared.graph, options);
-  if (plan.uses.size === 0) refuse(model, plan.left);
-  const graph = writeDynamicForm(prepared.graph, plan, {
-    scheme: { ...defaultScheme, ...options.scheme },
-    weightRange: options.weightRange ?? 'max',
-    recurrent: options.recurrent ?? 'runtime',
-  });
-  const names = [...plan.values].map(({ name }) => name);
-  const notes = [
-    `int8 dynamic: ${names.length} of ${names.length + plan.left.length} weights (${names.join(', ')})`,
-    ...plan.left.map(({ name, reason }) => `${name} stays float: ${reason}`),
-  ];
-  return { model: frozen(withGraph(prepared, graph)), notes };
+/** @internal What quantizes a model, if any of its weights can be. */
+export function dynamicQuantizer(model: Model, options: DynamicQuantizationOptions): DynamicQuantizer {
+  const quantizer = new DynamicQuantizer(model, options);
+  const { uses, left } = quantizer.plan();
+  if (uses.size === 0) refuse(model, left);
+  return quantizer;
 }
 
 function refuse(model: Model, left: readonly { readonly name: string; readonly reason: string }[]): never {

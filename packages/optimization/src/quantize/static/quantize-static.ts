@@ -1,13 +1,9 @@
 import type { Model } from '@modelwright/core';
-import { withGraph } from '../../with-graph.js';
-import { type Calibrator, calibrate } from '../calibrate/calibrate.js';
+import type { Calibrator } from '../calibrate/calibrate.js';
 import type { Observation } from '../calibrate/observe.js';
-import { frozen } from '../frozen.js';
-import { integerReadyForm } from '../prepare.js';
-import { defaultScheme, type QuantizationScheme, schemeName } from '../scheme.js';
+import type { QuantizationScheme } from '../scheme.js';
 import type { LayerSelection } from '../selection.js';
-import { planQuantization, type QuantizationPlan, valuesToObserve } from './plan.js';
-import { writeIntegerForm } from './write-integer-form.js';
+import { StaticQuantizer } from './static-quantizer.js';
 
 export interface StaticQuantizationOptions extends Observation, LayerSelection {
   /** Default: uint8 activations, int8 weights of full range, a scale a channel. */
@@ -16,6 +12,12 @@ export interface StaticQuantizationOptions extends Observation, LayerSelection {
   readonly calibrator?: Calibrator;
   /** How weight ranges are chosen. Default `max`. */
   readonly weightRange?: 'max' | 'mse';
+  /** Makes up in the biases for what rounding does to the mean of each channel. Default false. */
+  readonly biasCorrection?: boolean;
+  /** Evens out channels between layers that follow each other first, see `equalizeLayers`. Default false. */
+  readonly equalize?: boolean;
+  /** Moves outliers of activations into weights behind normalizations first, see `smoothActivations`. Default false. */
+  readonly smooth?: boolean | { readonly alpha: number };
 }
 
 /** A quantized model and what there is to say of it. */
@@ -30,31 +32,10 @@ export interface Quantized {
  *
  * @throws {@link ModelwrightError} `invalid-argument` for a name that means no layer, or without samples.
  * @see Jacob et al., arXiv:1712.05877; Nagel et al., arXiv:2106.08295.
+ * @example
+ * const small = await quantizeStatic(model, { backend, calibration: [{ image: batch }] });
  */
 export async function quantizeStatic(model: Model, options: StaticQuantizationOptions): Promise<Model> {
-  return (await staticallyQuantized(model, options)).model;
-}
-
-/** As {@link quantizeStatic}, with notes. */
-export async function staticallyQuantized(model: Model, options: StaticQuantizationOptions): Promise<Quantized> {
-  const scheme: QuantizationScheme = { ...defaultScheme, ...options.scheme };
-  const prepared = integerReadyForm(model);
-  const plan = planQuantization(prepared.graph, { ...options, absorbsRelu: absorbsRelu(scheme) });
-  const ranges = await calibrate(prepared, valuesToObserve(plan), options.calibrator ?? 'minMax', options);
-  const { weightRange = 'max' } = options;
-  const graph = writeIntegerForm(prepared.graph, plan, { scheme, ranges, weightRange });
-  return { model: frozen(withGraph(prepared, graph)), notes: notesOf(plan, scheme) };
-}
-
-/** Whether the lowest integer means zero for what is never negative. */
-export function absorbsRelu({ symmetricActivations, activation }: QuantizationScheme): boolean {
-  return !symmetricActivations || activation === 'uint8';
-}
-
-function notesOf({ weights, left }: QuantizationPlan, scheme: QuantizationScheme): readonly string[] {
-  const names = [...weights.values()].map(({ value }) => value.name);
-  return [
-    `int8 ${schemeName(scheme)}: ${names.length} of ${names.length + left.length} layers with weights (${names.join(', ')})`,
-    ...left.map(({ name, reason }) => `${name} stays float: ${reason}`),
-  ];
+  const quantizer = await StaticQuantizer.create(model, options);
+  return (await quantizer.quantize()).model;
 }

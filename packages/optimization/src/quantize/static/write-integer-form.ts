@@ -27,6 +27,8 @@ export interface IntegerFormOptions {
   readonly ranges: ReadonlyMap<Value, ValueRange>;
   /** How the ranges of weights are chosen. Default `max`. */
   readonly weightRange?: 'max' | 'mse';
+  /** What stands for biases instead of their own numbers. */
+  readonly biases?: ReadonlyMap<Value, Tensor>;
   /** Scales of weights that are known already, from training, say: one, or one for each output channel. */
   readonly weightScales?: ReadonlyMap<Value, readonly number[]>;
 }
@@ -194,7 +196,7 @@ class IntegerFormWriter {
     bias: { readonly value: Value; readonly tensor: Tensor },
     { parameters, inputScale, builder }: { parameters: AffineParameters; inputScale: number; builder: GraphBuilder },
   ): Value {
-    const numbers = toNumbers(bias.tensor);
+    const numbers = toNumbers(this.#options.biases?.get(bias.value) ?? bias.tensor);
     const scales = parameters.scales.map((scale) => Math.fround(Math.fround(inputScale) * scale));
     const q = numbers.map((each, index) => Math.round(each / (scales[scales.length === 1 ? 0 : index] as number)));
     const integers = builder.constant(fromNumbers('int32', [numbers.length], q), { name: bias.value.name });
