@@ -31,10 +31,11 @@ export interface GroupMember {
 
 /**
  * Channels that can be removed one by one, each with everything it is coupled to, and that compete with each other: those
- * made by one layer, or by several whose outputs are added.
+ * of one layer, or of several whose outputs are added. Where only some channels of a layer are coupled to others (a narrower
+ * shortcut, the halves of a split), these are a group of their own.
  */
 export interface ChannelGroup {
-  /** The first layer that makes them: `stage1.block1.first.conv`. */
+  /** The first layer that makes them: `stage1.block1.first.conv`; with `#2` behind it if it has several groups. */
   readonly name: string;
   /** Number of channels; of attention heads their number, of groups of channels that go together theirs. */
   readonly channels: number;
@@ -80,7 +81,7 @@ export function analyzeChannels(given: Model, options: ChannelGroupOptions = {})
     if (ignored.has(root)) return 'ignored';
     return labels.pinReason(root) ?? (!width && labels.isNormalized(root) ? 'normalized together' : undefined);
   };
-  const groups = gatherGroups({ labels, makers, axes, isFree: (root) => blocked(root) === undefined });
+  const groups = gatherGroups({ labels, axes, isFree: (root) => blocked(root) === undefined });
   const used = new Set(groups.flatMap(({ members }) => members.map(({ value }) => value)));
   const kept = makers.flatMap(({ name, value, axis }) => {
     const reason = blocked(labels.root(labels.of(value, axis)[0] ?? 0));
@@ -126,43 +127,39 @@ function rootsOf(labels: ChannelLabels, value: Value, axis: number): number[] {
 
 interface GatherRequest {
   readonly labels: ChannelLabels;
-  readonly makers: readonly WeightAxis[];
   readonly axes: readonly WeightAxis[];
   readonly isFree: (root: number) => boolean;
 }
 
-/** Channels belong to one group when a weight makes them side by side. */
-function gatherGroups({ labels, makers, axes, isFree }: GatherRequest): readonly ChannelGroup[] {
-  const groupOf = new Map<number, Set<number>>();
-  const firsts = new Map<Set<number>, WeightAxis>();
-  for (const maker of makers) {
-    const roots = [...new Set(rootsOf(labels, maker.value, maker.axis).filter(isFree))];
-    if (roots.length === 0) continue;
-    const known = [...new Set(roots.map((root) => groupOf.get(root)).filter((group) => group !== undefined))];
-    const group = known[0] ?? new Set<number>();
-    if (!firsts.has(group)) firsts.set(group, maker);
-    for (const root of [...known.slice(1).flatMap((other) => [...other]), ...roots]) {
-      group.add(root);
-      groupOf.set(root, group);
-    }
-    for (const other of known.slice(1)) firsts.delete(other);
+/** Channels belong to one group when the same weights make them, scale them and sum over them. */
+function gatherGroups({ labels, axes, isFree }: GatherRequest): readonly ChannelGroup[] {
+  const rootsOfAxes = axes.map(({ value, axis }) => rootsOf(labels, value, axis));
+  const usesOf = new Map<number, number[]>();
+  for (const [index, roots] of rootsOfAxes.entries())
+    for (const root of new Set(roots)) usesOf.set(root, [...(usesOf.get(root) ?? []), index]);
+  const byUses = new Map<string, number[]>();
+  for (const [root, uses] of usesOf) {
+    if (!isFree(root) || !uses.some((use) => axes[use]?.role === 'makes')) continue;
+    const key = uses.join();
+    byUses.set(key, [...(byUses.get(key) ?? []), root]);
   }
-  const names = new Set<string>();
-  return [...firsts]
-    .filter(([group]) => group.size > 1)
-    .map(([group, first]) => {
-      const roots = [...group];
+  const counts = new Map<string, number>();
+  return [...byUses]
+    .filter(([, roots]) => roots.length > 1)
+    .map(([key, roots]) => {
       const indexOf = new Map(roots.map((root, index) => [root, index]));
-      const members = axes.flatMap((axis): readonly GroupMember[] => {
-        const channels = Int32Array.from(rootsOf(labels, axis.value, axis.axis), (root) => indexOf.get(root) ?? -1);
-        return channels.some((channel) => channel >= 0) ? [{ ...axis, channels }] : [];
+      const members = key.split(',').map((use): GroupMember => {
+        const { name, value, weight, axis, role } = axes[Number(use)] as WeightAxis;
+        const own = rootsOfAxes[Number(use)] as readonly number[];
+        const channels = Int32Array.from(own, (root) => indexOf.get(root) ?? -1);
+        return { name, value, weight, axis, role, channels };
       });
-      const own = members.find(({ role, value }) => role === 'makes' && value === first.value);
-      const positions = own?.channels.filter((channel) => channel === own.channels[0]).length ?? 1;
-      let name = layerOf(first.name);
-      while (names.has(name)) name = `${name}′`;
-      names.add(name);
-      return { name, channels: roots.length, positions: Math.max(1, positions), members, roots };
+      const maker = members.find(({ role }) => role === 'makes') as GroupMember;
+      const positions = maker.channels.filter((channel) => channel === 0).length;
+      const layer = layerOf(maker.name);
+      const count = (counts.get(layer) ?? 0) + 1;
+      counts.set(layer, count);
+      return { name: count === 1 ? layer : `${layer}#${count}`, channels: roots.length, positions, members, roots };
     });
 }
 

@@ -19,13 +19,7 @@ const networks: readonly {
     name: 'resnet20',
     model: () => resnet({ depth: 20, baseFilters: 4, inputShape: [16, 16, 3] }),
     shapes: image(16),
-    left: 0.35,
-  },
-  {
-    name: 'resnet18',
-    model: () => resnet({ depth: 18, baseFilters: 4, inputShape: [32, 32, 3], classes: 5 }),
-    shapes: image(32),
-    left: 0.35,
+    left: 0.3,
   },
   {
     name: 'denseNet',
