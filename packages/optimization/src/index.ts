@@ -1,6 +1,6 @@
 export * from './cluster/index.js';
 export * from './distil/index.js';
-export { type FoldBatchNormalizationOptions, foldBatchNormalization } from './graph/fold-batch-normalization.js';
+export * from './graph/index.js';
 export * from './lora/index.js';
 export * from './pipeline/index.js';
 export * from './prune/channels/index.js';

@@ -4,16 +4,10 @@ import {
   averagePooling2d,
   batchNormalization,
   conv2d,
-  dcgan,
   dense,
-  denseNet,
   flatten,
-  inceptionV3,
   input,
   type Layer,
-  mlp,
-  mobileNetV2,
-  resnet,
   sequential,
   model as zooModel,
 } from '@modelwright/models';
@@ -21,6 +15,7 @@ import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { foldBatchNormalization } from './fold-batch-normalization.js';
 import { largestDifference, opsOf, randomStatistics } from './same-outputs.cases.js';
+import { zoo } from './zoo.cases.js';
 
 let backend: Backend;
 beforeAll(async () => {
@@ -29,20 +24,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await backend.dispose();
 });
-
-const small = [16, 16, 3] as const;
-const zoo: readonly (readonly [string, () => Model])[] = [
-  ['resnet 20', () => resnet({ depth: 20, inputShape: small })],
-  ['resnet 18', () => resnet({ depth: 18, baseFilters: 4, inputShape: [32, 32, 3], classes: 3 })],
-  ['resnet 50 of keras', () => resnet({ variant: 'keras', baseFilters: 4, inputShape: [32, 32, 3], classes: 3 })],
-  ['mobileNetV2', () => mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.1, classes: 3 })],
-  ['inceptionV3', () => inceptionV3({ inputShape: [75, 75, 3], alpha: 0.1, classes: 3 })],
-  ['denseNet', () => denseNet({ depth: 22, growthRate: 4, inputShape: small })],
-  ['denseNet without bottlenecks', () => denseNet({ depth: 10, growthRate: 4, bottleneck: false, inputShape: small })],
-  ['dcgan generator', () => dcgan({ imageShape: [16, 16, 1], filters: 4, latentSize: 5 }).generator],
-  ['dcgan discriminator', () => dcgan({ imageShape: [16, 16, 1], filters: 4 }).discriminator],
-  ['mlp', () => mlp({ inputShape: [20], hiddenUnits: [16, 8], batchNormalization: true })],
-];
 
 describe('networks of the zoo compute the same without BatchNormalization', () => {
   test.each(zoo)('%s', async (_, make) => {

@@ -1,8 +1,10 @@
 import {
   cancelTransposes,
   fromNumbers,
+  type Graph,
   type Model,
   type Node,
+  subgraphsOf,
   type Tensor,
   toNumbers,
   type Value,
@@ -33,38 +35,43 @@ export interface FoldBatchNormalizationOptions {
  */
 export function foldBatchNormalization(model: Model, options: FoldBatchNormalizationOptions = {}): Model {
   const working = new WorkingModel(model);
-  foldNormalization(working);
-  for (const note of working.notes) options.onNote?.(note);
+  const done = foldNormalization(working);
+  if (done !== undefined) options.onNote?.(done);
+  for (const note of notesOnNormalization(working)) options.onNote?.(note);
   return working.finish();
 }
 
-/** @internal The same on a model that other rewrites work on, too. */
-export function foldNormalization(working: WorkingModel): void {
+/** The same on a model that other rewrites work on, too. @returns what was done, in words; undefined where nothing was. */
+export function foldNormalization(working: WorkingModel): string | undefined {
   working.run(cancelTransposes);
   const made = new Set<string>();
-  let [count, left] = [0, 0];
   working.edit((editor) => {
-    for (const node of editor.nodes.filter(({ op, domain }) => op === 'BatchNormalization' && domain === '')) {
-      const outputs = asAffine(working, editor, node);
-      if (outputs === undefined) {
-        left++;
-        working.notes.push(`BatchNormalization '${node.name}' stays: its statistics are no constants`);
-      } else {
-        count++;
-        for (const output of outputs) made.add(output.name);
-      }
+    for (const node of editor.nodes.filter(isNormalization)) {
+      for (const output of asAffine(working, editor, node) ?? []) made.add(output.name);
     }
   });
-  if (count + left === 0) return;
+  if (made.size === 0) return undefined;
   foldAffine(working, { selects: ({ name }) => made.has(name) });
-  const remaining = working.graph.nodes.filter(({ outputs }) => outputs.some(({ name }) => made.has(name)));
+  const remaining = allNodes(working.graph).filter(({ outputs }) => outputs.some(({ name }) => made.has(name)));
   working.run(cancelTransposes);
   foldDerivedConstants(working);
-  const additions = remaining.filter(({ op }) => op === 'Add').length;
-  const rest = remaining.length - additions;
-  working.notes.push(
-    `${count} BatchNormalization folded into the weights next to them; ${rest} Mul and ${additions} Add remain of them`,
-  );
+  const left = (wanted: string): number => remaining.filter(({ op }) => op === wanted).length;
+  return `${made.size / 2} BatchNormalization folded, of which ${left('Mul')} Mul and ${left('Add')} Add remain`;
+}
+
+/** What to say of normalization that could not be folded. */
+export function notesOnNormalization({ graph }: WorkingModel): readonly string[] {
+  return allNodes(graph)
+    .filter(isNormalization)
+    .map(({ name }) => `BatchNormalization '${name}' stays: its statistics are no constants`);
+}
+
+function isNormalization({ op, domain }: Node): boolean {
+  return op === 'BatchNormalization' && domain === '';
+}
+
+function allNodes(graph: Graph): readonly Node[] {
+  return graph.nodes.flatMap((node) => [node, ...subgraphsOf(node).flatMap(({ graph: body }) => allNodes(body))]);
 }
 
 /** Puts `x · s + t` in the place of a normalization. @returns the values of the two nodes. */

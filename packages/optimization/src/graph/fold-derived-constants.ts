@@ -14,7 +14,6 @@ import type { WorkingModel } from './working-model.js';
 /** Bytes by which a constant may outgrow what it is made of. */
 const largestGrowthBytes = 1 << 14;
 
-/** What is stored small on purpose is not made large again. */
 const storage = new Set([
   'DequantizeLinear',
   'QuantizeLinear',
@@ -37,10 +36,14 @@ export function foldDerivedConstants(model: WorkingModel): number {
   return count;
 }
 
+/** Whether a node reads what is stored small on purpose and is not to be made large again, or means more than its value. */
+export function keepsStorage({ op }: Node): boolean {
+  return storage.has(op);
+}
+
 function foldNode(model: WorkingModel, editor: GraphEditor, node: Node): boolean {
   const definition = definitionOf(node);
-  if (definition === undefined || definition.random || storage.has(node.op) || subgraphsOf(node).length > 0)
-    return false;
+  if (definition === undefined || definition.random || keepsStorage(node) || subgraphsOf(node).length > 0) return false;
   const held = node.inputs.map((input) => editor.constantOf(input));
   if (held.length === 0 || held.some((tensor, index) => tensor === undefined && node.inputs[index] !== undefined))
     return false;
@@ -70,17 +73,12 @@ function sourceOf(model: WorkingModel, node: Node): Value | undefined {
 }
 
 function bytesOf({ dtype, elementCount }: Tensor): number {
-  return elementCount * bytesPerElement(dtype);
-}
-
-function bytesPerElement(dtype: Tensor['dtype']): number {
-  const { bits } = dtypeFacts[dtype] as { readonly bits?: number };
-  return (bits ?? 32) / 8;
+  return (elementCount * dtypeFacts[dtype].bits) / 8;
 }
 
 function declaredBytes({ outputs }: Node): number {
   return outputs.reduce((sum, { dtype, shape }) => {
     const count = shape.reduce<number>((product, extent) => product * (typeof extent === 'number' ? extent : 0), 1);
-    return sum + count * bytesPerElement(dtype);
+    return sum + (count * dtypeFacts[dtype].bits) / 8;
   }, 0);
 }

@@ -5,6 +5,7 @@ import {
   type Graph,
   type Model,
   subgraphsOf,
+  type Tensor,
   type TensorMap,
   toNumbers,
 } from '@modelwright/core';
@@ -56,15 +57,18 @@ export function randomInputs(model: Model, batch = 2, seed = 3): TensorMap {
   );
 }
 
-/** The largest difference of any output of two models, on the same random inputs. */
+/** The largest difference of any output of two models on the same random inputs, as a share of the largest number above 1. */
 export async function largestDifference(backend: Backend, before: Model, after: Model): Promise<number> {
   const inputs = randomInputs(before);
   const [first, second] = [await run(backend, before, inputs), await run(backend, after, inputs)];
-  const names = Object.keys(first);
-  return names.reduce((largest, name) => {
-    const [a, b] = [toNumbers(first[name] as never), toNumbers(second[name] as never)];
-    return a.reduce((most, each, index) => Math.max(most, Math.abs(each - (b[index] ?? Number.NaN))), largest);
-  }, 0);
+  const differences = Object.keys(first).map((name) => {
+    const [a, b] = [toNumbers(first[name] as Tensor), toNumbers(second[name] as Tensor)];
+    const scale = a.reduce((most, each) => Math.max(most, Math.abs(each)), 1);
+    // Numbers that are all the same would agree whatever was computed.
+    if (a.every((each) => each === a[0])) return Number.NaN;
+    return a.reduce((most, each, index) => Math.max(most, Math.abs(each - (b[index] ?? Number.NaN))), 0) / scale;
+  });
+  return Math.max(...differences);
 }
 
 async function run(backend: Backend, model: Model, inputs: TensorMap): Promise<TensorMap> {

@@ -4,6 +4,7 @@ import {
   type LayerInfo,
   Model,
   type ModelState,
+  ModelwrightError,
   type Parameter,
   type Pass,
   removeDeadNodes,
@@ -21,12 +22,12 @@ type Origin = Omit<Parameter, 'value'> & { readonly place: number };
  * so that no pass can lose it; constants remember the parameter that they were made of.
  */
 export class WorkingModel {
-  readonly notes: string[] = [];
   readonly #model: Model;
   readonly #origins: Map<Value, Origin> = new Map();
   /** What a constant that replaces another was called at first. */
   readonly #firstNames: Map<Value, string> = new Map();
   #graph: Graph;
+  #outputCount: number;
   /** Layers that have been given a weight: the new one by the one it stands next to. */
   readonly #added: Map<string, string[]> = new Map();
 
@@ -36,6 +37,7 @@ export class WorkingModel {
       this.#origins.set(value, { ...rest, place });
     });
     this.#graph = pinned(model);
+    this.#outputCount = model.graph.outputs.length;
   }
 
   get graph(): Graph {
@@ -45,6 +47,30 @@ export class WorkingModel {
   /** The parameter that a constant stands for. */
   originOf(value: Value): Origin | undefined {
     return this.#origins.get(value);
+  }
+
+  /**
+   * Gives up all outputs but those named.
+   *
+   * @throws {@link ModelwrightError} `invalid-argument` for a name that is no output's.
+   */
+  keepOutputs(names: readonly string[]): void {
+    const declared = this.#graph.outputs.slice(0, this.#outputCount);
+    const allowed = declared.map(({ name }) => name);
+    const unknown = names.find((name) => !allowed.includes(name));
+    if (unknown !== undefined || names.length === 0) {
+      throw new ModelwrightError(
+        'invalid-argument',
+        `model '${this.#model.name}' has no output '${unknown ?? ''}'; it has: ${allowed.join(', ')}`,
+        { given: unknown, allowed },
+      );
+    }
+    const kept = declared.filter(({ name }) => names.includes(name));
+    this.#graph = removeDeadNodes.run({
+      ...this.#graph,
+      outputs: [...kept, ...this.#graph.outputs.slice(this.#outputCount)],
+    });
+    this.#outputCount = kept.length;
   }
 
   /** Runs a pass that knows no parameters: to it they are inputs, which it can neither fold nor merge. */
@@ -112,7 +138,7 @@ export class WorkingModel {
     const { name, metadata } = this.#model;
     const states = this.#model.states;
     const masks = [...this.#model.outputMasks.keys()];
-    const count = this.#model.graph.outputs.length;
+    const count = this.#outputCount;
     const extra = graph.outputs.slice(count).map(({ value }) => value);
     const begins = graph.inputs.slice(this.#model.graph.inputs.length);
     const constants = new Map(graph.constants);
