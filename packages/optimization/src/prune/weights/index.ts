@@ -4,15 +4,16 @@ export { movementPruning } from './movement-pruning.js';
 export { type PrunableWeight, prunableWeights, type WeightSelection } from './prunable-weights.js';
 export type { PruneWeightsOptions } from './prune-once.js';
 export { type PruneWeightsStepOptions, pruneWeights } from './prune-weights.js';
-export type { TrainedPruningOptions } from './prune-while-training.js';
+export { type PruneWhileTrainingOptions, pruneWhileTraining } from './prune-while-training.js';
 export {
   type LayerRatios,
-  type LayerSensitivity,
-  type SensitivityOptions,
+  type PruningSensitivity,
   type SensitivityPoint,
   type SensitivityScan,
+  type SensitivityScanOptions,
   scanSensitivity,
 } from './scan-sensitivity.js';
+export type { TrainedPruningOptions } from './scheduled-pruning.js';
 export type { MaskOptions } from './sparsity-mask.js';
 export type { SparsityPattern } from './sparsity-pattern.js';
 export {

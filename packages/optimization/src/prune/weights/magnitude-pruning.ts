@@ -1,5 +1,5 @@
 import type { TrainingExtension } from '@modelwright/core';
-import { magnitude, pruneWhileTraining, type TrainedPruningOptions } from './prune-while-training.js';
+import { magnitude, scheduledPruning, type TrainedPruningOptions } from './scheduled-pruning.js';
 
 /**
  * Makes the smallest weights zero while a model is trained, as many as a schedule says, so that the others learn to do
@@ -15,5 +15,5 @@ import { magnitude, pruneWhileTraining, type TrainedPruningOptions } from './pru
  * const trainer = await createTrainer(model, { backend, loss, extensions: [pruning] });
  */
 export function magnitudePruning(options: TrainedPruningOptions): TrainingExtension {
-  return pruneWhileTraining(options, magnitude);
+  return scheduledPruning(options, magnitude);
 }

@@ -1,6 +1,6 @@
 import { type Tensor, type TrainingExtension, toNumbers, type Value, zeros } from '@modelwright/core';
 import { maskSlot } from './mask-extension.js';
-import { pruneWhileTraining, type Ranking, type TrainedPruningOptions } from './prune-while-training.js';
+import { type Ranking, scheduledPruning, type TrainedPruningOptions } from './scheduled-pruning.js';
 
 const scoreSlot = (weight: string): string => `score.${weight}`;
 const wholeSlot = (weight: string): string => `whole.${weight}`;
@@ -18,7 +18,7 @@ const wholeSlot = (weight: string): string => `whole.${weight}`;
  * @see Sanh, Wolf and Rush, arXiv:2005.07683, §3.
  */
 export function movementPruning(options: TrainedPruningOptions): TrainingExtension {
-  return pruneWhileTraining(options, movement);
+  return scheduledPruning(options, movement);
 }
 
 const movement: Ranking = {

@@ -1,9 +1,8 @@
-import { Model, ModelwrightError, type TrainingExtension } from '@modelwright/core';
-import type { OptimizationContext, OptimizationStep, StepResult } from '../../step.js';
-import { keepZeros } from './keep-zeros.js';
+import { Model, ModelwrightError } from '@modelwright/core';
+import type { OptimizationContext, OptimizationStep } from '../../step.js';
 import { type PruneWeightsOptions, pruneOnce } from './prune-once.js';
+import { prunedResult } from './pruned-result.js';
 import { type LayerRatios, scanSensitivity } from './scan-sensitivity.js';
-import { sparsityNotes, weightSparsity } from './weight-sparsity.js';
 
 /** How `optimize` prunes: with ratios that are given, or that a scan finds. */
 export interface PruneWeightsStepOptions extends PruneWeightsOptions {
@@ -54,12 +53,12 @@ function pruningStep(options: PruneWeightsStepOptions): OptimizationStep {
   return {
     name: `pruneWeights ${whatIsPruned(options)}`,
     async apply(model, context) {
-      if (maxLoss === undefined) return resultOf(pruneOnce(model, given), context.extensions);
+      if (maxLoss === undefined) return prunedResult(pruneOnce(model, given), context);
       const ratios = await ratiosWithin(model, { ...selection, maxLoss }, context);
       if (Object.keys(ratios).length === 0) {
         return { model, notes: [`no weight was pruned: each would have cost more than ${maxLoss}`] };
       }
-      return resultOf(pruneOnce(model, { ...selection, ratios }), context.extensions);
+      return prunedResult(pruneOnce(model, { ...selection, ratios }), context);
     },
   };
 }
@@ -78,17 +77,6 @@ async function ratiosWithin(
     ...(signal === undefined ? {} : { signal }),
   });
   return scan.proposal.ratios;
-}
-
-function resultOf(model: Model, extensions: readonly TrainingExtension[]): StepResult {
-  const kept = keepZeros({ name: freeName('keepZeros', new Set(extensions.map(({ name }) => name))) });
-  return { model, extensions: [kept], notes: sparsityNotes(weightSparsity(model)) };
-}
-
-function freeName(wanted: string, taken: ReadonlySet<string>): string {
-  let name = wanted;
-  for (let count = 2; taken.has(name); count++) name = `${wanted}${count}`;
-  return name;
 }
 
 function whatIsPruned({ pattern = 'unstructured', ratio, maxLoss }: PruneWeightsStepOptions): string {

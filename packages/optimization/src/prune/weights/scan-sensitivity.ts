@@ -7,7 +7,7 @@ import { type PruneWeightsOptions, pruneOnce } from './prune-once.js';
 /** Ratios by the name of a layer or weight. */
 export type LayerRatios = { readonly [name: string]: number };
 
-export interface SensitivityOptions
+export interface SensitivityScanOptions
   extends ScoreOptions,
     Pick<PruneWeightsOptions, 'include' | 'exclude' | 'pattern' | 'pooling'> {
   /** Ratios that each layer is tried with. Default 0.5, 0.6, 0.7, 0.8, 0.9, 0.95. */
@@ -33,7 +33,7 @@ export interface SensitivityPoint {
   readonly loss: number;
 }
 
-export interface LayerSensitivity {
+export interface PruningSensitivity {
   readonly name: string;
   /** In the order of their ratios. */
   readonly points: readonly SensitivityPoint[];
@@ -42,7 +42,7 @@ export interface LayerSensitivity {
 export interface SensitivityScan {
   /** Score of the model as it was given. */
   readonly score: number;
-  readonly layers: readonly LayerSensitivity[];
+  readonly layers: readonly PruningSensitivity[];
   /** Ratios that together keep within the budget, as measured: for `pruneWeights(model, { ratios })`. */
   readonly proposal: { readonly ratios: LayerRatios; readonly score: number; readonly loss: number };
 }
@@ -60,7 +60,7 @@ const defaultRatios: readonly number[] = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
  * const { proposal } = await scanSensitivity(model, { backend, evaluate, maxLoss: 0.005 });
  * const pruned = pruneWeights(model, { ratios: proposal.ratios });
  */
-export async function scanSensitivity(model: Model, options: SensitivityOptions): Promise<SensitivityScan> {
+export async function scanSensitivity(model: Model, options: SensitivityScanOptions): Promise<SensitivityScan> {
   const { maxLoss = 0.01, include, exclude, pattern, pooling } = options;
   const ratios = [...new Set(options.ratios ?? defaultRatios)].sort((a, b) => a - b);
   const selection = definedOf({ include, exclude, pattern, pooling });
@@ -70,7 +70,7 @@ export async function scanSensitivity(model: Model, options: SensitivityOptions)
   const whole = await score(model);
   const tried = counted(options, sizes.size * ratios.length);
   const measure = async (by: LayerRatios): Promise<number> => score(await prune(model, by));
-  const layers: LayerSensitivity[] = [];
+  const layers: PruningSensitivity[] = [];
   for (const name of sizes.keys()) {
     const points: SensitivityPoint[] = [];
     for (const ratio of ratios) {
@@ -85,7 +85,7 @@ export async function scanSensitivity(model: Model, options: SensitivityOptions)
 }
 
 /** Layers and how many weights each has, where that is known. */
-function sizesOf(model: Model, options: SensitivityOptions): ReadonlyMap<string, number> {
+function sizesOf(model: Model, options: SensitivityScanOptions): ReadonlyMap<string, number> {
   const weights = options.prune === undefined || options.layers === undefined ? prunableWeights(model, options) : [];
   const known = new Map(weights.map(({ name, weight }) => [name, weight.elementCount]));
   const names = options.layers ?? [...known.keys()];
@@ -95,7 +95,7 @@ function sizesOf(model: Model, options: SensitivityOptions): ReadonlyMap<string,
   });
 }
 
-function counted({ progress, signal }: SensitivityOptions, total: number): (what: string) => void {
+function counted({ progress, signal }: SensitivityScanOptions, total: number): (what: string) => void {
   let done = 0;
   return (what) => {
     requireGoingOn(signal);
@@ -110,7 +110,7 @@ function requireGoingOn(signal: CancelSignal | undefined): void {
 }
 
 interface Proposing {
-  readonly layers: readonly LayerSensitivity[];
+  readonly layers: readonly PruningSensitivity[];
   readonly sizes: ReadonlyMap<string, number>;
   readonly maxLoss: number;
   readonly whole: number;

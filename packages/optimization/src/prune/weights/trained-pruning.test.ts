@@ -14,11 +14,14 @@ import {
 import { conv2d, dense, flatten, sequential } from '@modelwright/models';
 import { adam, createTrainer, sgd, type Trainer, type TrainerOptions } from '@modelwright/training';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fineTune, optimize } from '../../pipeline/index.js';
+import type { OptimizationContext } from '../../step.js';
 import { keepZeros } from './keep-zeros.js';
 import { magnitudePruning } from './magnitude-pruning.js';
 import { movementPruning } from './movement-pruning.js';
 import { prunableWeights } from './prunable-weights.js';
 import { pruneWeights } from './prune-weights.js';
+import { pruneWhileTraining } from './prune-while-training.js';
 import { constantSparsity, polynomialSparsity } from './sparsity-schedule.js';
 import { stripPruning } from './strip-pruning.js';
 import { followsPattern, weightSparsity } from './weight-sparsity.js';
@@ -138,6 +141,25 @@ test('what is zero stays zero in training that comes later', async () => {
     expect([...now]).not.toEqual([...old]);
   }
   await trainer.dispose();
+});
+
+test('as a step of a pipeline, whose later steps keep the zeros', async () => {
+  const learn = async (model: Model, { extensions }: OptimizationContext): Promise<void> => {
+    const trainer = await trainerOf(model, [...extensions], { optimizer: adam({ learningRate: 0.01 }) });
+    await fit(trainer, 4);
+    await trainer.dispose();
+  };
+  const schedule = polynomialSparsity({ final: 0.75, end: 12, frequency: 4 });
+  const { model, report } = await optimize(network(), {
+    backend,
+    steps: [pruneWhileTraining(learn, { schedule }), fineTune(learn), pruneWeights({ ratio: 0.9 }), fineTune(learn)],
+    measure: false,
+  });
+  expect(sparsities(model).map((each) => each.toFixed(1))).toEqual(['0.9', '0.9']);
+  const shares = report.record.stages.map(({ weights, nonZeroWeights }) => nonZeroWeights / weights);
+  expect(shares[1]).toBeLessThan(0.3);
+  expect(shares[2]).toBeCloseTo(shares[1] as number, 2);
+  expect(shares[4]).toBeLessThan(0.15);
 });
 
 describe('movement pruning', () => {
