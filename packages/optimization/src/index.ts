@@ -6,6 +6,7 @@ export * from './pipeline/index.js';
 export * from './prune/channels/index.js';
 export * from './prune/weights/index.js';
 export * from './quantize/index.js';
+export * from './quantize-aware/index.js';
 export * from './report/index.js';
 export * from './step.js';
 export * from './weight-only/index.js';

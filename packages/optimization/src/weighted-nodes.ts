@@ -17,18 +17,38 @@ export interface WeightedNode {
 /**
  * The nodes of a graph that hold most of its weights and most of its work, in order: convolutions, `Gemm`, `MatMul` with
  * a constant on the right, embeddings (`Gather` of a constant matrix) and recurrent ops (their input and recurrent
- * weights each by itself). Bodies of loops and branches are not looked into.
+ * weights each by itself). Bodies of loops and branches are not looked into. A weight that is rounded for training counts as the
+ * constant that it is made of.
  */
 export function weightedNodes(graph: Graph): readonly WeightedNode[] {
+  const beforeRounding = unrounded(graph);
   return graph.nodes.flatMap((node) => {
     if (node.domain !== '') return [];
     return placesOf(node).flatMap(({ input, outputAxis, inputAxis }) => {
-      const value = node.inputs[input];
+      const given = node.inputs[input];
+      const value = given && beforeRounding(given);
       const weight = value === undefined ? undefined : graph.constants.get(value);
       if (value === undefined || weight === undefined || weight.rank < 2) return [];
       return [{ node, value, weight, input, outputAxis, inputAxis }];
     });
   });
+}
+
+const passingOps: ReadonlySet<string> = new Set(['TrainingSwitch', 'Mul', 'FakeQuantize']);
+
+/** Looks through the rounding of weights, and through the scale of a normalization that is folded into them. */
+function unrounded(graph: Graph): (value: Value) => Value {
+  if (!graph.nodes.some(({ op }) => op === 'FakeQuantize')) return (value) => value;
+  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  return (value) => {
+    let [current, isRounded] = [value, false];
+    for (let node = producers.get(value); node !== undefined; node = producers.get(current)) {
+      if (!passingOps.has(node.op)) return value;
+      if (node.op === 'FakeQuantize') isRounded = true;
+      current = node.inputs[0] as Value;
+    }
+    return isRounded ? current : value;
+  };
 }
 
 type Place = Pick<WeightedNode, 'input' | 'outputAxis' | 'inputAxis'>;

@@ -1,0 +1,130 @@
+import { createBackend } from '@modelwright/backend-onnxruntime';
+import { createBackend as createWasmBackend } from '@modelwright/backend-wasm';
+import { type Backend, type Model, ModelwrightError, type Tensor, tensor, toNumbers } from '@modelwright/core';
+import { dense, lstm, sequential } from '@modelwright/models';
+import { readOnnx, writeOnnx } from '@modelwright/onnx';
+import { adam, createTrainer } from '@modelwright/training';
+import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
+import { afterAll, describe, expect, test } from 'vitest';
+import { exportQuantized, type QuantizationAwareOptions, quantizationAware } from './index.js';
+import { classCount, images, noise, smallNetwork, tinyNetwork } from './small-networks.cases.js';
+
+const backend = await createBackend();
+afterAll(() => backend.dispose());
+
+type Batch = readonly [Tensor, Tensor];
+
+/** Trains a model that was made ready, and gives what it then infers for the batch. */
+async function inferredAfter(
+  model: Model,
+  batch: Batch,
+  { steps = 10, on = backend as Backend } = {},
+): Promise<Float64Array> {
+  const trainer = await createTrainer(model, {
+    backend: on,
+    optimizer: adam({ learningRate: 0.02 }),
+    loss: 'sparseCategoricalCrossentropy',
+  });
+  for (let step = 0; step < steps; step++) await trainer.trainOnBatch(batch as never);
+  await trainer.sync();
+  const [output] = Object.values(await trainer.predict(batch[0]));
+  await trainer.dispose();
+  return toNumbers(output as Tensor);
+}
+
+/** What ONNX Runtime makes of the file, without any code of ours. */
+async function runtimeResult(model: Model, x: Tensor): Promise<Float32Array> {
+  const session = await InferenceSession.create(writeOnnx(model).bytes, { intraOpNumThreads: 1 });
+  const feeds = {
+    [session.inputNames[0] as string]: new RuntimeTensor('float32', x.data as Float32Array, [...x.shape]),
+  };
+  const results = await session.run(feeds);
+  await session.release();
+  return results[session.outputNames[0] as string]?.data as Float32Array;
+}
+
+function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return Array.from(a).reduce((most, each, index) => Math.max(most, Math.abs(each - (b[index] as number))), 0);
+}
+
+function classesOf(probabilities: ArrayLike<number>): number[] {
+  const rows = Array.from({ length: probabilities.length / classCount }, (_, row) =>
+    Array.from(probabilities).slice(row * classCount, (row + 1) * classCount),
+  );
+  return rows.map((row) => row.indexOf(Math.max(...row)));
+}
+
+const batch = images(24);
+// A step of an activation that lies between two more or less exactly may fall to either; what it moves the result by is far below that of
+// a class.
+const tolerance = 0.02;
+// The sums of products of these small networks do not saturate, with or without VNNI.
+const variants: readonly [string, QuantizationAwareOptions][] = [
+  ['observed ranges', {}],
+  ['learned ranges of 4 and 5 bits', { ranges: 'learned', freezeRangesAfter: 3, weightBits: 4, activationBits: 5 }],
+  ['one scale for all channels, 7 bits', { perChannel: false, reduceRange: true }],
+];
+
+describe('what the model infers after training is what the integers compute', () => {
+  test.each(variants)('%s', async (_, options) => {
+    const aware = quantizationAware(smallNetwork({ dropoutRate: 0.1 }), options);
+    const inferred = await inferredAfter(aware, batch);
+    const int8 = exportQuantized(aware);
+    const computed = await runtimeResult(int8, batch[0]);
+    expect(farthest(inferred, computed)).toBeLessThan(tolerance);
+    expect(classesOf(computed)).toEqual(classesOf(inferred));
+    const kernels = int8.parameters.filter(({ name }) => name.endsWith('ernel'));
+    expect(kernels.map(({ name, value }) => `${name} ${value.dtype}`)).toEqual([
+      'stem.kernel int8',
+      'depthwiseConv2d.depthwiseKernel int8',
+      'project.kernel int8',
+      'side.kernel int8',
+      'last.kernel int8',
+      'predictions.kernel int8',
+    ]);
+    expect(int8.graph.nodes.filter(({ domain }) => domain !== '')).toEqual([]);
+    expect(int8.graph.nodes.filter(({ op }) => op === 'BatchNormalization')).toEqual([]);
+  });
+});
+
+test('trained on wasm, stored with uint8 weights', async () => {
+  const aware = quantizationAware(tinyNetwork(), { freezeStatisticsAfter: 4 });
+  const wasm = await createWasmBackend();
+  const inferred = await inferredAfter(aware, batch, { steps: 6, on: wasm });
+  await wasm.dispose();
+  const int8 = exportQuantized(aware, { weights: 'uint8' });
+  expect(int8.parameters.find(({ name }) => name === 'conv.kernel')?.value.dtype).toBe('uint8');
+  expect(farthest(inferred, await runtimeResult(int8, batch[0]))).toBeLessThan(tolerance);
+});
+
+test('a model that was imported from a bare ONNX file', async () => {
+  const { bytes } = writeOnnx(tinyNetwork(), { trainingMetadata: false, opset: 17 });
+  const aware = quantizationAware(readOnnx(bytes));
+  const inferred = await inferredAfter(aware, batch, { steps: 4 });
+  const int8 = exportQuantized(aware);
+  expect(farthest(inferred, await runtimeResult(int8, batch[0]))).toBeLessThan(tolerance);
+  expect(int8.parameters.filter(({ value }) => value.dtype === 'int8').length).toBe(2);
+});
+
+test('of recurrent layers the weights alone', async () => {
+  const layers = [lstm({ units: 5, name: 'reader' }), dense({ units: classCount, activation: 'softmax' })];
+  const aware = quantizationAware(sequential({ inputShape: [4, 3], layers }), { exclude: ['dense'] });
+  const sequences: Batch = [tensor(noise(24 * 12, 3), { shape: [24, 4, 3] }), batch[1]];
+  const inferred = await inferredAfter(aware, sequences, { steps: 3 });
+  const int8 = exportQuantized(aware);
+  const dtypes = int8.parameters.map(({ name, value }) => `${name} ${value.dtype}`);
+  expect(dtypes.filter((each) => each.endsWith('int8')).length).toBe(2);
+  expect(farthest(inferred, await runtimeResult(int8, sequences[0]))).toBeLessThan(1e-5);
+});
+
+test('what was not made ready, or not trained then, is refused', () => {
+  const code = (model: Model): unknown => {
+    try {
+      return exportQuantized(model);
+    } catch (error) {
+      return error instanceof ModelwrightError ? error.code : error;
+    }
+  };
+  expect(code(tinyNetwork())).toBe('invalid-model');
+  expect(code(quantizationAware(tinyNetwork()))).toBe('invalid-model');
+});

@@ -1,0 +1,3 @@
+export { type ExportOptions, exportQuantized } from './export-quantized.js';
+export type { QuantizationAwareOptions } from './options.js';
+export { quantizationAware } from './quantization-aware.js';
