@@ -51,9 +51,15 @@ export function quantize(options: QuantizeOptions): OptimizationStep {
     );
   return {
     name: `quantize ${options.mode} int8`,
+    requires: requirements[options.mode],
     apply: (model, context) => new Quantization(model, options, context).run(),
   };
 }
+
+const requirements = {
+  dynamic: { ops: ['DynamicQuantizeLinear', 'MatMulInteger'], dtypes: ['int8', 'uint8'] },
+  static: { ops: ['QuantizeLinear', 'DequantizeLinear'], dtypes: ['int8', 'uint8'] },
+} as const;
 
 interface Attempt {
   readonly quantized: Quantized;
