@@ -21,6 +21,7 @@ export function trainableWeights(model: Model, selection: WeightSelection): read
   return prunableWeights(model, selection).filter(({ name }) => trainable.has(name));
 }
 
+/** The slot of a weight's mask, and what it holds at first. */
 export function maskSlotOf({ name, weight }: PrunableWeight, mask: Uint8Array): ExtensionSlot {
   return { name: maskSlot(name), initial: fromNumbers(weight.dtype, weight.shape, mask) };
 }

@@ -11,6 +11,7 @@ export interface WeightGrid {
   readonly inputStride: number;
 }
 
+/** The matrices of a weight, from its axes of outputs and inputs. */
 export function gridOf({
   weight: { shape },
   outputAxis,
