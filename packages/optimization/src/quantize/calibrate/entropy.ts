@@ -15,13 +15,13 @@ const unlikely = 1e-9;
  */
 export function entropyRange(histogram: Histogram): ValueRange {
   const bins = histogram.counts.length;
-  // Both ends move toward zero by the same share.
   const zero = Math.max(0, Math.min(bins, Math.round(-histogram.low / histogram.width)));
+  // What lies further from zero than this is cut off, on either side.
+  const furthest = Math.max(zero, bins - zero);
   let [best, least] = [{ first: 0, last: bins }, Number.POSITIVE_INFINITY];
   for (let step = 0; step < candidates; step++) {
-    const share = 1 - ((1 - smallestShare) * step) / candidates;
-    const first = Math.round(zero - zero * share);
-    const last = Math.round(zero + (bins - zero) * share);
+    const reach = Math.round(furthest * (1 - ((1 - smallestShare) * step) / candidates));
+    const [first, last] = [Math.max(0, zero - reach), Math.min(bins, zero + reach)];
     if (last - first < levels) break;
     const divergence = divergenceWithin(histogram.counts, first, last);
     if (divergence < least) [best, least] = [{ first, last }, divergence];
