@@ -1,6 +1,7 @@
 export * from './cluster/index.js';
 export * from './distil/index.js';
 export * from './graph/index.js';
+export * from './half/index.js';
 export * from './lora/index.js';
 export * from './pipeline/index.js';
 export * from './prune/channels/index.js';
