@@ -1,6 +1,7 @@
 import { isUnknownShape, type Node, normalizeAxis, sameShape, type Value } from '@modelwright/core';
 import { affineOf } from './affine-node.js';
 import { spreadsOverWindows } from './passed-ops.js';
+import { become } from './rewrite.js';
 import { fits, reshapeSpread, type Spread, sliceSpread, spreadAlong, transposeSpread, vectorAlong } from './spread.js';
 import type { Edit, WeightEdits } from './weight-edits.js';
 
@@ -9,6 +10,8 @@ interface Rising {
   readonly weights: WeightEdits;
   readonly kind: 'Mul' | 'Add';
   readonly spread: Spread;
+  /** The parameter that is added: a node that has no bias takes it for one. */
+  readonly from?: Value;
 }
 
 /**
@@ -102,7 +105,7 @@ function intoConvolution(node: Node, rising: Rising, { axis }: { readonly axis: 
   const channels = (tensor.shape[axis] as number) * group;
   const vector = vectorAlong(spread, 1, channels);
   if (vector === undefined) return undefined;
-  if (kind === 'Add') return [() => shiftBias(weights, output, vector)];
+  if (kind === 'Add') return [() => shiftBias(rising, output, vector)];
   return [
     () => {
       const scaled = axis === 0 ? spreadAlong(vector, 0, tensor.rank) : groupedSpread(vector, tensor.shape, group);
@@ -124,11 +127,13 @@ function groupedSpread(vector: Float64Array, shape: readonly number[], group: nu
   return { shape: [inputs, outputs, ...shape.slice(2).map(() => 1)], data };
 }
 
-function shiftBias(weights: WeightEdits, output: Value, vector: Float64Array): void {
+function shiftBias({ weights, from }: Rising, output: Value, vector: Float64Array): void {
   const node = weights.editor.producerOf(output) as Node;
   const [, weight, bias] = node.inputs as readonly [Value, Value, Value | undefined];
   const next =
-    bias === undefined ? weights.bias(weight, vector) : weights.shifted(bias, { shape: [vector.length], data: vector });
+    bias === undefined
+      ? weights.bias(weight, vector, from)
+      : weights.shifted(bias, { shape: [vector.length], data: vector });
   weights.setInput(output, 2, next);
 }
 
@@ -154,7 +159,7 @@ function intoGemm(node: Node, rising: Rising): readonly Edit[] | undefined {
       },
     ];
   }
-  if (bias === undefined) return [() => shiftBias(weights, output, vector)];
+  if (bias === undefined) return [() => shiftBias(rising, output, vector)];
   if (beta === 0) return undefined;
   return [
     () =>
@@ -170,15 +175,35 @@ function aligned({ shape, data }: Spread, rank: number): Spread {
   return { shape: [...new Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape], data };
 }
 
-// A product has no bias of its own.
-function intoMatMul(node: Node, { weights, kind, spread }: Rising): readonly Edit[] | undefined {
+function intoMatMul(node: Node, rising: Rising): readonly Edit[] | undefined {
+  const { weights, kind, spread } = rising;
   const held = weights.weightOf(node);
-  if (held === undefined || kind === 'Add') return undefined;
+  if (held === undefined) return undefined;
   const { rank, shape } = held.tensor;
   const output = node.outputs[0] as Value;
   const vector = vectorAlong(spread, spread.shape.length - 1, shape[rank - 1] as number);
   if (vector === undefined) return undefined;
+  if (kind === 'Add') return intoGemmOf(node, rising, vector);
   return [() => weights.setInput(output, 1, weights.scaled(held.value, spreadAlong(vector, rank - 1, rank)))];
+}
+
+// A product has no bias of its own; with the sum behind it, it is known to runtimes.
+function intoGemmOf(node: Node, { weights, from }: Rising, vector: Float64Array): readonly Edit[] | undefined {
+  const { editor } = weights;
+  const [left, weight] = node.inputs as readonly [Value, Value];
+  const output = node.outputs[0] as Value;
+  const isBehind = affineOf(editor, editor.soleReaderOf(output)) !== undefined;
+  if (left.shape.length !== 2 || weight.shape.length !== 2 || isBehind) return undefined;
+  return [
+    () => {
+      const [a, b] = (editor.producerOf(output) as Node).inputs as readonly [Value, Value];
+      become(editor, editor.producerOf(output) as Node, {
+        op: 'Gemm',
+        inputs: [a, b, weights.bias(b, vector, from)],
+        attributes: { alpha: 1, beta: 1, transA: 0, transB: 0 },
+      });
+    },
+  ];
 }
 
 /** `(a + b) · s` scales both; `(a + b) + c` shifts either. */

@@ -3,16 +3,17 @@ import { absorbDownwards } from './absorb-downwards.js';
 import { absorbUpwards } from './absorb-upwards.js';
 import { type AffineNode, affineOf } from './affine-node.js';
 import type { GraphEditor } from './graph-editor.js';
-import type { Spread } from './spread.js';
-import { WeightEdits } from './weight-edits.js';
+import { combineSpreads, type Spread } from './spread.js';
+import { type MadeWeights, WeightEdits } from './weight-edits.js';
 import type { WorkingModel } from './working-model.js';
-
-/** Weights made of weights, so that what is shared stays shared. */
-export type MadeWeights = Map<Value, Map<string, Value>>;
 
 export interface FoldAffineOptions {
   /** Which multiplications and additions to fold, by their outputs. Default all. */
   readonly selects?: (output: Value) => boolean;
+  /** Whether a large weight may be copied that other nodes read as it is. Default false: the model would grow. */
+  readonly copies?: boolean;
+  /** Whether an added parameter becomes the bias of a node that has none, under its own name. Default true. */
+  readonly keepsNames?: boolean;
 }
 
 /**
@@ -25,14 +26,14 @@ export function foldAffine(
   model: WorkingModel,
   options: FoldAffineOptions = {},
 ): { readonly upwards: number; readonly downwards: number } {
-  const { selects = () => true } = options;
+  const { selects = () => true, copies = false, keepsNames = true } = options;
   const made: MadeWeights = new Map();
   const counts = { upwards: 0, downwards: 0 };
   model.edit((editor) => {
-    const weights = new WeightEdits(model, editor, made);
+    const weights = new WeightEdits(model, editor, { made, copies });
     const outputs = (): readonly Value[] =>
       editor.nodes.flatMap((node) => (isAffineOp(node) ? node.outputs.filter(selects) : []));
-    for (const output of outputs()) if (rise(weights, output)) counts.upwards++;
+    for (const output of outputs()) if (rise(weights, output, keepsNames)) counts.upwards++;
     // The last first: an addition takes the multiplication before it along.
     for (const output of [...outputs()].reverse()) if (sink(weights, output)) counts.downwards++;
   });
@@ -43,11 +44,13 @@ function isAffineOp({ op, domain }: Node): boolean {
   return domain === '' && ['Mul', 'Div', 'Add', 'Sub'].includes(op);
 }
 
-function rise(weights: WeightEdits, output: Value): boolean {
+function rise(weights: WeightEdits, output: Value, keepsNames: boolean): boolean {
   const { editor } = weights;
   const found = affineOf(editor, editor.producerOf(output));
   if (found === undefined || scalesScores(editor, found)) return false;
-  const edits = absorbUpwards(found.input, { weights, kind: found.kind, spread: found.spread });
+  const isNamed = keepsNames && weights.model.originOf(found.constant) !== undefined;
+  const from = isNamed ? { from: found.constant } : {};
+  const edits = absorbUpwards(found.input, { weights, kind: found.kind, spread: found.spread, ...from });
   if (edits === undefined) return false;
   for (const edit of edits) edit();
   editor.bypass(editor.producerOf(output) as Node, found.input);
@@ -66,12 +69,33 @@ function sink(weights: WeightEdits, output: Value): boolean {
   const scale = last.kind === 'Mul' ? last.spread : (before?.spread ?? neutral(1));
   const shift = last.kind === 'Add' ? last.spread : neutral(0);
   const edits = absorbDownwards(output, { weights, scale, shift });
-  if (edits === undefined) return false;
+  if (edits === undefined) return before !== undefined && sinkScale(weights, { shift: last, scale: before });
   for (const edit of edits) edit();
   editor.bypass(editor.producerOf(output) as Node, last.input);
   if (before !== undefined) editor.bypass(editor.producerOf(before.output) as Node, before.input);
   return true;
 }
+
+/** `x · s + t = (x + t / s) · s`: a convolution that pads takes the multiplication, which then stands last. */
+function sinkScale(
+  weights: WeightEdits,
+  { scale, shift }: { readonly scale: AffineNode; readonly shift: AffineNode },
+): boolean {
+  const { editor } = weights;
+  const ratio = combineSpreads(shift.spread, scale.spread, (t, s) => t / s);
+  if (ratio === undefined || !ratio.data.every((element) => Math.abs(element) < largestRatio)) return false;
+  const none: Spread = { shape: scale.spread.shape.map(() => 1), data: Float64Array.of(0) };
+  const edits = absorbDownwards(shift.output, { weights, scale: scale.spread, shift: none });
+  if (edits === undefined) return false;
+  for (const edit of edits) edit();
+  const at = shift.node.inputs.indexOf(shift.constant);
+  const change = combineSpreads(ratio, shift.spread, (a, b) => a - b) as Spread;
+  weights.setInput(shift.output, at, weights.shifted(shift.constant, shift.asWritten(change)));
+  editor.bypass(editor.producerOf(scale.output) as Node, scale.input);
+  return true;
+}
+
+const largestRatio = 1e6;
 
 /** The multiplication that only this addition reads. */
 function scalingBefore(editor: GraphEditor, { input }: AffineNode): AffineNode | undefined {

@@ -51,7 +51,7 @@ export function foldNormalization(working: WorkingModel): string | undefined {
     }
   });
   if (made.size === 0) return undefined;
-  foldAffine(working, { selects: ({ name }) => made.has(name) });
+  foldAffine(working, { selects: ({ name }) => made.has(name), copies: true, keepsNames: false });
   const remaining = allNodes(working.graph).filter(({ outputs }) => outputs.some(({ name }) => made.has(name)));
   working.run(cancelTransposes);
   foldDerivedConstants(working);

@@ -3,6 +3,18 @@ import type { GraphEditor } from './graph-editor.js';
 import { combineSpreads, type Spread, spreadOf } from './spread.js';
 import type { WorkingModel } from './working-model.js';
 
+/** Weights made of weights, so that what is shared stays shared. */
+export type MadeWeights = Map<Value, Map<string, Value>>;
+
+export interface WeightEditOptions {
+  readonly made: MadeWeights;
+  /** Whether a large weight may be copied that other nodes read as it is. */
+  readonly copies: boolean;
+}
+
+/** As many elements are copied without asking. */
+const fewElements = 1024;
+
 /** A change of the graph that has been found possible and is not made yet. */
 export type Edit = () => void;
 
@@ -13,19 +25,23 @@ export type Edit = () => void;
 export class WeightEdits {
   readonly model: WorkingModel;
   readonly editor: GraphEditor;
-  readonly #made: Map<Value, Map<string, Value>>;
+  readonly #made: MadeWeights;
+  readonly #copies: boolean;
 
-  constructor(model: WorkingModel, editor: GraphEditor, made: Map<Value, Map<string, Value>>) {
+  constructor(model: WorkingModel, editor: GraphEditor, { made, copies }: WeightEditOptions) {
     this.model = model;
     this.editor = editor;
     this.#made = made;
+    this.#copies = copies;
   }
 
   /** Where a channel counts in the weight of a node. */
   weightOf(node: Node): { readonly value: Value; readonly tensor: Tensor } | undefined {
     const value = node.inputs[1];
     const tensor = this.editor.constantOf(value);
-    return value === undefined || tensor === undefined || tensor.rank < 2 ? undefined : { value, tensor };
+    if (value === undefined || tensor === undefined || tensor.rank < 2) return undefined;
+    const isShared = tensor.elementCount > fewElements && this.editor.readersOf(value).length > 1;
+    return isShared && !this.#copies ? undefined : { value, tensor };
   }
 
   /** `weight · spread`, the spread of the weight's rank. */
@@ -38,8 +54,10 @@ export class WeightEdits {
     return this.#derived(value, spread, 'shifted', (a, b) => a + b);
   }
 
-  /** A bias for a node that had none. */
-  bias(weight: Value, data: Float64Array): Value {
+  /** A bias for a node that had none: `from` in another shape, or a new one beside the node's weight. */
+  bias(weight: Value, data: Float64Array, from?: Value): Value {
+    if (from !== undefined)
+      return this.model.derive(this.editor, from, fromNumbers(from.dtype as 'float32', [data.length], data));
     return this.#once(weight, `bias:${data.join()}`, () => {
       const tensor = fromNumbers(weight.dtype as 'float32', [data.length], data);
       return this.model.addBeside(this.editor, weight, { name: 'bias', tensor });
@@ -68,9 +86,9 @@ export class WeightEdits {
     this.#made.set(value, made);
     const known = made.get(key);
     if (known !== undefined) return known;
-    const value2 = make();
-    made.set(key, value2);
-    return value2;
+    const fresh = make();
+    made.set(key, fresh);
+    return fresh;
   }
 }
 

@@ -87,6 +87,8 @@ export class WorkingModel {
       shown.set(now, tensor);
       const origin = this.#origins.get(value);
       if (origin !== undefined) this.#origins.set(now, origin);
+      const first = this.#firstNames.get(value);
+      if (first !== undefined) this.#firstNames.set(now, first);
     });
     this.#graph = { ...result, inputs: result.inputs.slice(0, graph.inputs.length), constants: shown };
   }
@@ -118,7 +120,9 @@ export class WorkingModel {
     sibling: Value,
     { name, tensor }: { readonly name: string; readonly tensor: Tensor },
   ): Value {
-    const value = editor.addConstant(siblingName(this.#firstNames.get(sibling) ?? sibling.name, name), tensor);
+    const wanted = siblingName(this.#firstNames.get(sibling) ?? sibling.name, name);
+    const value = editor.addConstant(wanted, tensor);
+    this.#firstNames.set(value, wanted);
     const origin = this.#origins.get(sibling);
     if (origin === undefined) return value;
     const full = siblingName(origin.name, name);
@@ -195,7 +199,8 @@ export class WorkingModel {
     const firstNames = new Map(this.#model.parameters.map(({ name, value }) => [name, value.name]));
     const replacements = new Map<Value, Value>();
     const named = parameters.map((parameter) => {
-      const name = free(firstNames.get(parameter.name) ?? parameter.value.name, taken);
+      const first = firstNames.get(parameter.name) ?? this.#firstNames.get(parameter.value);
+      const name = free(first ?? parameter.value.name, taken);
       if (name === parameter.value.name) return parameter;
       const value = { ...parameter.value, name };
       replacements.set(parameter.value, value);
