@@ -26,7 +26,8 @@ export function keepZeros({ name = 'keepZeros', ...selection }: KeepZerosOptions
       if (before?.trainable === trainable) return before.slots;
       const slots = weights.flatMap((each) => {
         const mask = Uint8Array.from(toNumbers(each.weight), (element) => (element === 0 ? 0 : 1));
-        return mask.includes(0) ? [maskSlotOf(each, mask)] : [];
+        // A weight without any other number was not pruned: it begins at zero.
+        return mask.includes(0) && mask.includes(1) ? [maskSlotOf(each, mask)] : [];
       });
       known.set(model, { trainable, slots });
       return slots;

@@ -33,6 +33,16 @@ export function pruneOnce(model: Model, options: PruneWeightsOptions): Model {
   );
 }
 
+/** Prunes single layers: each by its ratio, or those that are named where the pattern says the ratio itself. */
+export function pruneLayers(
+  model: Model,
+  ratios: { readonly [name: string]: number },
+  { ratio: _, ratios: __, ...options }: PruneWeightsOptions,
+): Model {
+  const isShare = sparsityRuleOf(options.pattern ?? 'unstructured').kind === 'share';
+  return pruneOnce(model, isShare ? { ...options, include: Object.keys(ratios) } : { ...options, ratios });
+}
+
 /** The same model with other values of some of its constants. */
 export function withConstants(model: Model, values: ReadonlyMap<Value, Tensor>): Model {
   return withGraph(model, { ...model.graph, constants: new Map([...model.graph.constants, ...values]) });

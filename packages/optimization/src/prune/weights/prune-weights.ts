@@ -1,8 +1,9 @@
 import { Model, ModelwrightError } from '@modelwright/core';
+import { short } from '../../report/format.js';
 import type { OptimizationContext, OptimizationStep } from '../../step.js';
-import { type PruneWeightsOptions, pruneOnce } from './prune-once.js';
+import { type PruneWeightsOptions, pruneLayers, pruneOnce } from './prune-once.js';
 import { prunedResult } from './pruned-result.js';
-import { type LayerRatios, scanSensitivity } from './scan-sensitivity.js';
+import { type SensitivityScanOptions, scanSensitivity } from './scan-sensitivity.js';
 
 /** How `optimize` prunes: with ratios that are given, or that a scan finds. */
 export interface PruneWeightsStepOptions extends PruneWeightsOptions {
@@ -40,43 +41,34 @@ export function pruneWeights(
 
 function pruningStep(options: PruneWeightsStepOptions): OptimizationStep {
   const { maxLoss, ...given } = options;
-  const { ratio, ratios: own, ...selection } = given;
-  if (maxLoss !== undefined && (ratio !== undefined || own !== undefined)) {
-    throw new ModelwrightError(
-      'invalid-argument',
-      'pruneWeights takes ratios or maxLoss, which finds them; both were given',
-      {
-        given: options,
-      },
-    );
+  if (maxLoss !== undefined && (given.ratio !== undefined || given.ratios !== undefined)) {
+    const message = 'pruneWeights takes ratios or maxLoss, which finds them; both were given';
+    throw new ModelwrightError('invalid-argument', message, { given: options });
   }
   return {
     name: `pruneWeights ${whatIsPruned(options)}`,
     async apply(model, context) {
-      if (maxLoss === undefined) return prunedResult(pruneOnce(model, given), context);
-      const ratios = await ratiosWithin(model, { ...selection, maxLoss }, context);
-      if (Object.keys(ratios).length === 0) {
+      if (maxLoss === undefined) return prunedResult(model, pruneOnce(model, given), context);
+      const { ratios: _, ratio: __, ...selection } = given;
+      const { proposal } = await scanSensitivity(model, { ...selection, ...scanningIn(context), maxLoss });
+      if (Object.keys(proposal.ratios).length === 0) {
         return { model, notes: [`no weight was pruned: each would have cost more than ${maxLoss}`] };
       }
-      return prunedResult(pruneOnce(model, { ...selection, ratios }), context);
+      const result = await prunedResult(model, pruneLayers(model, proposal.ratios, given), context);
+      const found = `ratios found by a scan; together they cost ${short(proposal.loss)} before any further training`;
+      return { ...result, notes: [...(result.notes ?? []), found] };
     },
   };
 }
 
-async function ratiosWithin(
-  model: Model,
-  options: Omit<PruneWeightsStepOptions, 'ratio' | 'ratios'>,
-  { backend, evaluate, calibration, progress, signal }: OptimizationContext,
-): Promise<LayerRatios> {
-  const scan = await scanSensitivity(model, {
-    ...options,
+function scanningIn({ backend, evaluate, calibration, progress, signal }: OptimizationContext): SensitivityScanOptions {
+  return {
     backend,
     ...(evaluate === undefined ? {} : { evaluate }),
     ...(calibration === undefined ? {} : { calibration }),
     ...(progress === undefined ? {} : { progress }),
     ...(signal === undefined ? {} : { signal }),
-  });
-  return scan.proposal.ratios;
+  };
 }
 
 function whatIsPruned({ pattern = 'unstructured', ratio, maxLoss }: PruneWeightsStepOptions): string {

@@ -1,6 +1,7 @@
 import type { Model } from '@modelwright/core';
 import type { Train } from '../../pipeline/fine-tune.js';
 import type { OptimizationStep } from '../../step.js';
+import { withGraph } from '../../with-graph.js';
 import { magnitudePruning } from './magnitude-pruning.js';
 import { movementPruning } from './movement-pruning.js';
 import { prunedResult } from './pruned-result.js';
@@ -31,8 +32,10 @@ export function pruneWhileTraining(train: Train, options: PruneWhileTrainingOpti
     trains: true,
     async apply(model, context) {
       const extensions = [...context.extensions, extension];
+      // Training may be in place.
+      const before = withGraph(model, model.graph);
       const trained = await train(model, { ...context, extensions });
-      return prunedResult(stripPruning((trained ?? model) as Model), context);
+      return prunedResult(before, stripPruning((trained ?? model) as Model), context);
     },
   };
 }

@@ -2,7 +2,8 @@ import type { CancelSignal, Model } from '@modelwright/core';
 import { ModelwrightError } from '@modelwright/core';
 import { modelScore, type ScoreOptions } from './model-score.js';
 import { prunableWeights } from './prunable-weights.js';
-import { type PruneWeightsOptions, pruneOnce } from './prune-once.js';
+import { type PruneWeightsOptions, pruneLayers } from './prune-once.js';
+import { sparsityRuleOf } from './sparsity-pattern.js';
 
 /** Ratios by the name of a layer or weight. */
 export type LayerRatios = { readonly [name: string]: number };
@@ -62,10 +63,10 @@ const defaultRatios: readonly number[] = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
  */
 export async function scanSensitivity(model: Model, options: SensitivityScanOptions): Promise<SensitivityScan> {
   const { maxLoss = 0.01, include, exclude, pattern, pooling } = options;
-  const ratios = [...new Set(options.ratios ?? defaultRatios)].sort((a, b) => a - b);
+  const ratios = ratiosToTry(options);
   const selection = definedOf({ include, exclude, pattern, pooling });
   const sizes = sizesOf(model, options);
-  const prune = options.prune ?? ((given, by) => pruneOnce(given, { ...selection, ratios: by }));
+  const prune = options.prune ?? ((given, by) => pruneLayers(given, by, selection));
   const score = await modelScore(model, options);
   const whole = await score(model);
   const tried = counted(options, sizes.size * ratios.length);
@@ -82,6 +83,12 @@ export async function scanSensitivity(model: Model, options: SensitivityScanOpti
   }
   const proposal = await propose({ layers, sizes, maxLoss, whole, measure, signal: options.signal });
   return { score: whole, layers, proposal };
+}
+
+function ratiosToTry({ ratios = defaultRatios, pattern = 'unstructured' }: SensitivityScanOptions): readonly number[] {
+  const rule = sparsityRuleOf(pattern);
+  // A share says itself how much it takes; what is open is from which layers.
+  return rule.kind === 'share' ? [1 - rule.kept / rule.of] : [...new Set(ratios)].sort((a, b) => a - b);
 }
 
 /** Layers and how many weights each has, where that is known. */

@@ -10,6 +10,7 @@ import {
   type TrainingExtension,
   tensor,
   toNumbers,
+  zeros,
 } from '@modelwright/core';
 import { conv2d, dense, flatten, sequential } from '@modelwright/models';
 import { adam, createTrainer, sgd, type Trainer, type TrainerOptions } from '@modelwright/training';
@@ -140,6 +141,15 @@ test('what is zero stays zero in training that comes later', async () => {
     expect([...now].map((each) => each === 0)).toEqual([...old].map((each) => each === 0));
     expect([...now]).not.toEqual([...old]);
   }
+  await trainer.dispose();
+});
+
+test('a weight that begins at zero is not taken for a pruned one', async () => {
+  const model = network();
+  model.setWeights({ 'head.kernel': zeros('float32', [128, 2]) });
+  const trainer = await trainerOf(model, [keepZeros()]);
+  await fit(trainer, 1);
+  expect(sparsities(trainer.model)[1]).toBeLessThan(0.5);
   await trainer.dispose();
 });
 
