@@ -6,6 +6,7 @@ import {
   rebuildGraph,
   toNumbers,
   type Value,
+  valuesReadBy,
 } from '@modelwright/core';
 import { inputGradientConvolution } from '../convolution-gradient.js';
 import { isTiling } from '../pooling.js';
@@ -13,9 +14,21 @@ import { convolveBlocked, weightGradientBlocked } from './blocked-convolution.js
 import { maxPoolBlocked, maxPoolGradientBlocked, sumOfChannels } from './blocked-pooling.js';
 import { BlockedValues } from './blocked-values.js';
 
-/** Whether a convolution's weight is no constant, so that the runtime cannot choose the layout by itself. */
+/** Whether a convolution's weight changes from run to run, so that the runtime cannot choose the layout by itself. */
 export function hasCarriedWeights(graph: Graph): boolean {
-  return graph.nodes.some((node) => node.op === 'Conv' && !graph.constants.has(node.inputs[1] as Value));
+  const fixed = fixedValues(graph);
+  return graph.nodes.some((node) => node.op === 'Conv' && !fixed.has(node.inputs[1] as Value));
+}
+
+/** What is the same in every run: constants, and what is computed from them alone, such as quantized weights. */
+function fixedValues(graph: Graph): ReadonlySet<Value> {
+  const fixed = new Set(graph.constants.keys());
+  for (const node of graph.nodes) {
+    const read = valuesReadBy(node);
+    if (read.length > 0 && read.every((value) => fixed.has(value)))
+      for (const output of node.outputs) fixed.add(output);
+  }
+  return fixed;
 }
 
 /**
@@ -23,13 +36,14 @@ export function hasCarriedWeights(graph: Graph): boolean {
  * them: activations are rectified and pooled there, and gradients on their way back.
  */
 export function blockConvolutions(graph: Graph, block: number): Graph {
+  const fixed = fixedValues(graph);
   let context: Context | undefined;
   const rewrite = (
     node: Node,
     inputs: readonly (Value | undefined)[],
     builder: GraphBuilder,
   ): readonly Value[] | undefined => {
-    context ??= { builder, block, values: new BlockedValues(builder) };
+    context ??= { builder, block, fixed, values: new BlockedValues(builder) };
     // Bodies of control flow are left alone: what is blocked outside is plain to them.
     if (builder !== context.builder) return undefined;
     const result = blockNode(node, inputs, context);
@@ -41,6 +55,8 @@ export function blockConvolutions(graph: Graph, block: number): Graph {
 interface Context {
   readonly builder: GraphBuilder;
   readonly block: number;
+  /** Values of the graph before this pass that no run changes. */
+  readonly fixed: ReadonlySet<Value>;
   readonly values: BlockedValues;
 }
 
@@ -53,8 +69,8 @@ function blockNode(node: Node, inputs: readonly (Value | undefined)[], context: 
 }
 
 const rules: { readonly [op: string]: Rule | undefined } = {
-  Conv: ({ attributes }, [x, weight, bias], context) => {
-    if (context.builder.constantOf(weight as Value) !== undefined) return undefined;
+  Conv: ({ attributes, inputs: [, before] }, [x, weight, bias], context) => {
+    if (context.fixed.has(before as Value)) return undefined;
     const request = { ...context, attributes: attributes as unknown as OpAttributes['Conv'] };
     return convolveBlocked(request, { x: x as Value, weight: weight as Value, bias });
   },
