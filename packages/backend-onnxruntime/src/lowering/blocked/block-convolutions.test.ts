@@ -5,7 +5,7 @@ import { blockConvolutions, hasCarriedWeights } from './block-convolutions.js';
 /** A convolution with a weight that is made of `given`, 16 channels in and out. */
 function graphWith(weightOf: (builder: GraphBuilder) => Value) {
   const builder = new GraphBuilder('net');
-  const x = builder.input('x', 'float32', [16, 16, 8, 8]);
+  const x = builder.input('x', 'float32', [16, 16, 20, 20]);
   builder.output('y', builder.op('Conv', [x, weightOf(builder)]));
   return builder.build();
 }
