@@ -13,6 +13,7 @@ import { poolBeforeRelu } from './lowering/pool-before-relu.js';
 import { HostMemory, type Region, type RegionType, regionBytes } from './memory/host-memory.js';
 import { StateStore } from './memory/state-store.js';
 import { type SplitProgram, splitProgram } from './split/split-program.js';
+import { leastSharedElements, type PassTeam, passTeam } from './wasm/pass-team.js';
 
 /** What compiling needs of its backend. */
 export interface CompileContext {
@@ -20,6 +21,8 @@ export interface CompileContext {
   readonly sessionOptions: SessionOptions;
   /** WebAssembly memory that a program may take; 0 leaves updates in the graph. */
   readonly hostMemoryBytes: number;
+  /** Threads that may work at once. */
+  readonly threads: number;
   readonly onClosed: (executable: OrtExecutable) => void;
 }
 
@@ -55,7 +58,7 @@ async function assemble(
   for (const { slot } of sparedStores(split)) store.slot(slot.name).reserveSpare();
   const regions = allocateRegions(split, store.memory);
   const find = (value: Value): Region => regions.get(value) as Region;
-  const passes = await UpdatePasses.compile(split.passes, { store, find });
+  const passes = await UpdatePasses.compile(split.passes, { store, find, openTeam: teamOf(context) });
   const executable: OrtExecutable = new OrtExecutable({ ...parts, passes, regions }, () =>
     context.onClosed(executable),
   );
@@ -93,9 +96,21 @@ function sharedStoreOf({ shareState }: CompileOptions): StateStore | undefined {
 }
 
 /** A program without state needs WebAssembly memory only for random numbers. */
-function createStore(program: Program, { engine, hostMemoryBytes }: CompileContext): StateStore {
+function createStore(program: Program, context: CompileContext): StateStore {
+  const { engine, hostMemoryBytes } = context;
   const needsMemory = program.state.length > 0 || program.graph.nodes.some(({ op }) => op === 'CounterUniform');
-  return new StateStore(new HostMemory(engine, needsMemory ? hostMemoryBytes : 0));
+  const stateElements = program.state.reduce((sum, { initial }) => sum + initial.elementCount, 0);
+  const isShared = teamOf(context) !== undefined && stateElements >= leastSharedElements;
+  return new StateStore(new HostMemory(engine, needsMemory ? hostMemoryBytes : 0, isShared));
+}
+
+/** More threads than this wait for memory, not for each other. */
+const mostPassThreads = 4;
+
+/** Opens the threads that share the work of the passes; `undefined` where there is to be one only. */
+function teamOf({ engine: { startHelper }, threads }: CompileContext): (() => Promise<PassTeam>) | undefined {
+  if (startHelper === undefined || threads < 2) return undefined;
+  return () => passTeam(Math.min(threads, mostPassThreads) - 1, startHelper);
 }
 
 /** Leaves the update in the graph where WebAssembly memory cannot hold what the passes would work on. */

@@ -36,7 +36,7 @@ export function createHostBackend(options: HostBackendOptions): OnnxRuntimeBacke
     },
     compile: (program, compileOptions, onClosed) =>
       compileProgram(program, compileOptions, {
-        ...{ engine, sessionOptions, onClosed },
+        ...{ engine, sessionOptions, threads, onClosed },
         hostMemoryBytes: hostMemoryBytes ?? mostHostMemoryBytes,
       }),
     close: () => engine.dispose(),

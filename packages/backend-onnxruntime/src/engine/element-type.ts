@@ -43,10 +43,11 @@ export function isExchanged(type: DType, engine: 'native' | 'binding' | 'web'): 
 /**
  * The runtime trusts type, shape and pointer, and reads past the end when they do not fit.
  *
+ * @param takesShared - whether memory may be shared by threads: the C API does not mind, the JS API refuses it.
  * @returns the tensor's memory.
  * @throws ModelwrightError `unsupported-dtype` for int4 and uint4, `invalid-argument` for shared or detached memory.
  */
-export function checkMemory(tensor: Tensor): ElementArray {
+export function checkMemory(tensor: Tensor, takesShared = false): ElementArray {
   const { dtype, shape, data } = tensor;
   if (!isElementType(dtype) || dtype === 'string')
     throw new ModelwrightError('unsupported-dtype', `ONNX Runtime takes no ${dtype} tensors as inputs or outputs.`);
@@ -58,7 +59,7 @@ export function checkMemory(tensor: Tensor): ElementArray {
       `A tensor of shape [${shape.join(',')}] needs ${length} elements, its memory has ${memory.length}.`,
       { given: memory.length, allowed: length },
     );
-  if (!(memory.buffer instanceof ArrayBuffer))
+  if (!takesShared && !(memory.buffer instanceof ArrayBuffer))
     throw new ModelwrightError('invalid-argument', 'ONNX Runtime cannot use a SharedArrayBuffer as tensor memory.');
   return memory;
 }

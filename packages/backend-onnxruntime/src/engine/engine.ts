@@ -1,4 +1,5 @@
 import type { Shape, Tensor } from '@modelwright/core';
+import type { StartHelper } from '../wasm/pass-team.js';
 import type { ElementType } from './element-type.js';
 
 /** What a model says of one input or output. */
@@ -73,6 +74,8 @@ export interface Engine {
   createSession(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
   /** @throws ModelwrightError if the runtime cannot use the tensor's memory. */
   createValue(tensor: Tensor): EngineValue;
+  /** Starts threads that work on the same memory as the runtime; absent where it takes no memory that threads share. */
+  readonly startHelper?: StartHelper;
   /** Disposes every session that is still open. */
   dispose(): Promise<void>;
 }

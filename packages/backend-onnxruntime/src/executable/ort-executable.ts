@@ -96,6 +96,7 @@ export class OrtExecutable implements Executable {
         this.#idle = resolve;
       });
     await this.#parts.runtime?.dispose();
+    this.#parts.passes.dispose();
     this.store.detach();
     this.#onClosed();
   }

@@ -23,6 +23,7 @@ export function regionBytes({ dtype, shape }: RegionType): number {
  */
 export class HostMemory {
   readonly wasm: WasmMemory | undefined;
+  readonly isShared: boolean;
   readonly #engine: Engine;
   readonly #limitBytes: number;
   readonly #regions = new Set<Region>();
@@ -30,11 +31,15 @@ export class HostMemory {
   // Address 0 stays free: a null pointer in C.
   #usedBytes = alignmentBytes;
 
-  /** @param limitBytes - how much WebAssembly memory may be taken; 0 for none. */
-  constructor(engine: Engine, limitBytes: number) {
+  /**
+   * @param limitBytes - how much WebAssembly memory may be taken; 0 for none.
+   * @param isShared - whether threads help with the passes over it.
+   */
+  constructor(engine: Engine, limitBytes: number, isShared = false) {
     this.#engine = engine;
     this.#limitBytes = Math.min(limitBytes, maximumPages * pageBytes);
-    this.wasm = limitBytes > 0 ? createWasmMemory() : undefined;
+    this.isShared = isShared;
+    this.wasm = limitBytes > 0 ? createWasmMemory(isShared) : undefined;
   }
 
   /** @returns whether `sizeBytes` more would fit into WebAssembly memory. */

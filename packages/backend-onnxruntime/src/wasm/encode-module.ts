@@ -18,6 +18,8 @@ export interface WasmFunction {
 export interface PageLimits {
   readonly minimum: number;
   readonly maximum: number;
+  /** Whether several threads work on it. Default false. */
+  readonly isShared?: boolean;
 }
 
 const sections = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
@@ -31,7 +33,8 @@ const endInstruction = 0x0b;
  */
 export function encodeModule(functions: readonly WasmFunction[], pages: PageLimits): Uint8Array<ArrayBuffer> {
   const types = functions.map(({ parameters }) => [0x60, ...vector(parameters.map((type) => [valueTypes[type]])), 0]);
-  const memory = [...text('memory'), ...text('memory'), 2, 1, ...unsigned(pages.minimum), ...unsigned(pages.maximum)];
+  const limits = [pages.isShared ? 3 : 1, ...unsigned(pages.minimum), ...unsigned(pages.maximum)];
+  const memory = [...text('memory'), ...text('memory'), 2, ...limits];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section('type', vector(types)),

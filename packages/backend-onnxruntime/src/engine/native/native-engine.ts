@@ -1,4 +1,5 @@
 import { installCommands, ModelwrightError, type Tensor } from '@modelwright/core';
+import type { StartHelper } from '../../wasm/pass-team.js';
 import type { Engine, EngineValue, Session, SessionOptions } from '../engine.js';
 import { findLibrary } from './find-library.js';
 import type { Koffi } from './koffi.js';
@@ -6,6 +7,7 @@ import { NativeSession, type SessionContext } from './native-session.js';
 import { NativeValue } from './native-value.js';
 import { OrtApi } from './ort-api.js';
 import { EventLoopTurns } from './pace.js';
+import { startHelper } from './start-helper.js';
 import { ThreadSlots } from './thread-slots.js';
 
 const optimizationLevels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
@@ -55,6 +57,7 @@ export async function openNativeRuntime(options: NativeEngineOptions = {}): Prom
 class NativeEngine implements Engine {
   readonly kind = 'native';
   readonly version: string;
+  readonly startHelper: StartHelper = startHelper;
   readonly #context: SessionContext;
   readonly #environment: bigint;
   readonly #memoryInfo: bigint;

@@ -47,7 +47,7 @@ export class NativeValue implements EngineValue {
 }
 
 function createView(api: OrtApi, memoryInfo: bigint, tensor: Tensor): bigint {
-  const data = checkMemory(tensor);
+  const data = checkMemory(tensor, true);
   const { shape, dtype } = tensor;
   const dims = api.shapeAddress(shape);
   const status = api.functions.CreateTensorWithDataAsOrtValue(
