@@ -1,4 +1,5 @@
 import { bodyInputTypes, type ScanAttributes, scanLayout } from '../ops/scan-layout.js';
+import type { Dimension } from '../tensor/shape.js';
 import type { Attributes, AttributeValue, Graph, Node, Value, ValueType } from './graph.js';
 import { isGraph } from './graph.js';
 import type { GraphBuilder } from './graph-builder.js';
@@ -19,6 +20,8 @@ export interface InlineOptions {
   ) => readonly (Value | undefined)[] | undefined;
   /** Keep names of nodes and values where they are still free. Default true. */
   readonly keepNames?: boolean;
+  /** Extents of symbols, for types that no rule infers anew: those of nodes that core does not define. */
+  readonly dimensions?: ReadonlyMap<string, Dimension>;
 }
 
 /**
@@ -73,7 +76,17 @@ export function copyNode(
   const names = keepNames
     ? { nodeName: node.name, ...(node.outputs[0] === undefined ? {} : { name: node.outputs[0].name }) }
     : {};
-  return builder.anyNode({ ...node, inputs, attributes }, node.outputs, names);
+  return builder.anyNode({ ...node, inputs, attributes }, withExtents(node.outputs, options.dimensions), names);
+}
+
+function withExtents(
+  outputs: readonly ValueType[],
+  dimensions: ReadonlyMap<string, Dimension> = new Map(),
+): readonly ValueType[] {
+  if (dimensions.size === 0) return outputs;
+  const known = (extent: Dimension): Dimension =>
+    (typeof extent === 'string' ? dimensions.get(extent) : extent) ?? extent;
+  return outputs.map(({ dtype, shape }) => ({ dtype, shape: shape.map(known) }));
 }
 
 /** Types that a `Scan` gives its body, which may be more precise than those declared; other bodies keep their own. */

@@ -128,6 +128,16 @@ test('decompose replaces composites until simple ops are left', () => {
   });
 });
 
+test('specialize knows what symbols stand for behind nodes of others, too', () => {
+  const graph = graphOf((builder) => {
+    const x = builder.input('x', 'float32', ['batch', 4]);
+    const outputs = [{ dtype: 'float32', shape: ['batch', 'other'] }] as const;
+    const [y] = builder.foreign({ op: 'Magic', domain: 'com.example', inputs: [x], attributes: {}, outputs });
+    return builder.op('Relu', [y as Value]);
+  });
+  expect(specialize(graph, { inputs: { x: [3, 4] } }).outputs[0]?.value.shape).toEqual([3, 'other']);
+});
+
 test('specialize infers every shape anew', () => {
   const graph = graphOf((b) => b.op('Transpose', [b.input('x', 'float32', ['batch', 3])], { perm: [1, 0] }));
   expect(specialize(graph, { dimensions: { batch: 8 } }).outputs[0]?.value.shape).toEqual([3, 8]);
