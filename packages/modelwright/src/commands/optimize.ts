@@ -44,8 +44,8 @@ Examples:
     export default async (model, { backend, extensions }) => { … createTrainer(model, { backend, extensions, … }) … };
 --calibrate: .npz with the inputs by name, [examples, …]; or .npy, .json, .png as for \`modelwright run --input\`.
 
-Steps run in this order: tidy, channels, weights, fine-tuning, clusters, quantization. The report is kept in the file:
-\`modelwright inspect\` shows it. Exits with 1 if more than --max-loss is lost; the files are written all the same.`;
+Steps run in this order: channels, weights, fine-tuning, tidying the graph, clusters, quantization. The report is kept in
+the file: \`modelwright inspect\` shows it. Exits with 1 if more than --max-loss is lost; the files are written all the same.`;
 
 /** `modelwright optimize FILE`: a smaller and faster model, and what that cost and gained. */
 export function addOptimizeCommand(program: Command): void {

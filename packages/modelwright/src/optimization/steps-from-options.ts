@@ -1,11 +1,13 @@
 import {
   clusterWeights,
+  float16,
   type OptimizationStep,
   pruneChannels,
   pruneWeights,
   quantize,
   quantizeWeights,
   type Train,
+  tidy,
 } from '@modelwright/optimization';
 import { importFunction } from '../files/import-module.js';
 import { fineTune } from './fine-tune.js';
@@ -32,6 +34,8 @@ export async function stepsFrom(options: StepOptions): Promise<readonly Optimiza
   if (options.fineTune !== undefined) {
     steps.push(fineTune((await importFunction(options.fineTune, '--fine-tune')) as Train));
   }
+  // Training wants normalization as it was written; clusters want to be the last to change the weights.
+  if (options.tidy) steps.push(tidy());
   if (options.cluster !== undefined) steps.push(clusterWeights({ clusters: options.cluster }));
   if (options.quantize !== undefined) steps.push(quantization(options.quantize, options.maxLoss));
   return steps;
@@ -44,6 +48,8 @@ function quantization(mode: (typeof quantizations)[number], maxLoss: number | un
       return quantize({ mode: 'static', ...limit });
     case 'dynamic':
       return quantize({ mode: 'dynamic', ...limit });
+    case 'float16':
+      return float16();
     case 'int8':
       return quantizeWeights({ bits: 8 });
     default:
