@@ -63,6 +63,7 @@ export async function toFloat16(model: Model, options: Float16ModelOptions = {})
 export function float16(options: Float16Options = {}): OptimizationStep {
   return {
     name: options.precision === 'storage' ? 'float16 weights' : 'float16',
+    requires: { dtypes: ['float16'] },
     apply: (model, { backend, calibration, signal }) =>
       halved(model, {
         ...options,
