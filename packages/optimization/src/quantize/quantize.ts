@@ -51,7 +51,6 @@ export function quantize(options: QuantizeOptions): OptimizationStep {
     );
   return {
     name: `quantize ${options.mode} int8`,
-    requires: { ops: neededOps[options.mode], dtypes: ['int8', 'uint8'] },
     requires: requirements[options.mode],
     apply: (model, context) => new Quantization(model, options, context).run(),
   };
