@@ -150,8 +150,13 @@ async function openBackends(names: readonly string[] | undefined): Promise<reado
 /** One line when a step begins. */
 function progressNotes(): (progress: OptimizationProgress) => void {
   let last = '';
-  return ({ step, index, steps, phase, what }) => {
-    const line = phase === 'measure' ? `measuring on ${what}` : phase === 'apply' ? `${index}/${steps} ${step}` : last;
+  return ({ step, index, steps, phase, what = '' }) => {
+    const lines: { readonly [phase: string]: string } = {
+      check: what,
+      apply: `${index}/${steps} ${step}`,
+      measure: `measuring on ${what}`,
+    };
+    const line = lines[phase] ?? last;
     if (line !== last) note(line);
     last = line;
   };

@@ -48,8 +48,8 @@ export interface OptimizationProgress {
   /** Its number, from 0; the last one is followed by measuring all. */
   readonly index: number;
   readonly steps: number;
-  readonly phase: 'apply' | 'evaluate' | 'compare' | 'measure';
-  /** Within the phase, where the step tells. */
+  readonly phase: 'check' | 'apply' | 'evaluate' | 'compare' | 'measure';
+  /** Within the phase, where the step tells; `what` of a check is what the backend computes slowly. */
   readonly done?: number;
   readonly total?: number;
   readonly what?: string;
@@ -93,6 +93,7 @@ export async function optimize(model: Model, options: OptimizeOptions): Promise<
   requireOptions(options);
   const { backend, steps, measure = {} } = options;
   const remarks = measure === false ? [] : measuredOn(options).flatMap((each) => requireSupport(model, each, steps));
+  for (const remark of remarks) teller(options, 'original', 0)({ phase: 'check', what: remark });
   const calibration = options.calibration === undefined ? undefined : calibrationBatches(model, options.calibration);
   const run: Run = { options, calibration, samples: await sampleInputs(model, calibration) };
   const first = copyOf(withoutRecord(model));
