@@ -8,6 +8,7 @@ import {
   concatenate,
   conv2d,
   conv2dTranspose,
+  customLayer,
   dense,
   depthwiseConv2d,
   einsumDense,
@@ -137,6 +138,32 @@ const couplings: readonly Coupling[] = [
       return head(concatenate()([part(a), a]));
     },
     shapes: { 'a.kernel': [4, 2, 3, 3] },
+  },
+  ...(['DCR', 'CRD'] as const).map((mode) => ({
+    name: `blocks of pixels from channels and back: ${mode}`,
+    shape: [2, 8, 8],
+    build: (x: SymbolicTensor) => {
+      const first = { dataFormat: 'channelsFirst' } as const;
+      const spread = lambda((b, y) => b.op('DepthToSpace', [y], { blocksize: 2, mode }))(conv('a', 16, first)(x));
+      const folded = lambda((b, y) => b.op('SpaceToDepth', [y], { blocksize: 2 }))(conv('b', 4, first)(spread));
+      return dense({ name: 'head', units: 3 })(globalAveragePooling2d(first)(folded));
+    },
+    shapes: { 'a.kernel': [8, 2, 3, 3], 'b.kernel': [2, 2, 3, 3], 'head.kernel': [8, 3] },
+  })),
+  {
+    name: 'integers of weights, with a scale for each channel',
+    shape: [2, 8, 8],
+    build: (x) => {
+      const product = customLayer(({ builder }, y) => {
+        const bytes = Array.from({ length: 8 * 2 * 9 }, (_, at) => ((at * 37) % 200) - 100);
+        const scales = Array.from({ length: 8 }, (_, at) => 0.01 + 0.001 * at);
+        const weight = builder.constant(tensor(bytes, { shape: [8, 2, 3, 3], dtype: 'int8' }), { name: 'bytes' });
+        const scale = builder.constant(tensor(scales), { name: 'scales' });
+        return builder.op('Conv', [y, builder.op('DequantizeLinear', [weight, scale], { axis: 0 })]);
+      });
+      return dense({ name: 'head', units: 3 })(globalAveragePooling2d({ dataFormat: 'channelsFirst' })(product(x)));
+    },
+    shapes: { 'head.kernel': [4, 3] },
   },
   {
     name: 'squeeze and excitation',

@@ -16,7 +16,9 @@ export interface LinkContext {
 /** Says how positions of a node's inputs and outputs belong together. */
 export type LinkRule = (node: Node, context: LinkContext) => void;
 
+/** The input at `index`, which the op has to have. */
 export const inputOf = (node: Node, index: number): Value => node.inputs[index] as Value;
+/** The output at `index`. */
 export const outputOf = (node: Node, index = 0): Value => node.outputs[index] as Value;
 
 /** Elements of an input that is a constant. */
@@ -25,6 +27,7 @@ export function heldNumbers({ graph }: Pick<LinkContext, 'graph'>, value: Value 
   return held === undefined ? undefined : [...toNumbers(held)];
 }
 
+/** An axis counted from the front. */
 export const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
 /** Nothing of the node's inputs and outputs can go. */
@@ -46,7 +49,7 @@ export function linkSame(node: Node, { labels }: LinkContext, except: readonly n
   }
 }
 
-/** Links axes of `x` with those of `y` that it is broadcast to, the first `skipped` of `y` and the last of both left out. */
+/** Links axes of `x` with those of `y` that it is broadcast to, but for the last of both. */
 export function linkBroadcast(
   { labels }: LinkContext,
   { x, y, leaveLast = 0 }: { readonly x: Value; readonly y: Value; readonly leaveLast?: number },
@@ -59,6 +62,7 @@ export function linkBroadcast(
   }
 }
 
+/** Positions of all inputs go with those of the output that they are broadcast to. */
 export const linkElementwise: LinkRule = (node, context) => {
   for (const x of node.inputs) {
     if (x !== undefined) linkBroadcast(context, { x, y: outputOf(node) });

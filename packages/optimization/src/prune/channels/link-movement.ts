@@ -173,6 +173,21 @@ const linkSpatial: LinkRule = (node, { labels }) => {
   }
 };
 
+/** Channels and blocks of pixels become each other: a channel of the wide side goes with all that its pixels come from. */
+const linkBlocks: LinkRule = (node, { labels }) => {
+  const [x, y] = [inputOf(node, 0), outputOf(node)];
+  const [deep, wide] = node.op === 'DepthToSpace' ? [x, y] : [y, x];
+  const isColumnMajor = node.op === 'DepthToSpace' && node.attributes['mode'] === 'CRD';
+  labels.linkAxis(x, 0, y);
+  for (const axis of [2, 3]) for (const value of [x, y]) labels.pinAxis(value, axis, reasonOf(node));
+  const [channels, blocks] = [labels.of(wide, 1), labels.of(deep, 1)];
+  const each = blocks.length / channels.length;
+  blocks.forEach((label, index) => {
+    const channel = isColumnMajor ? Math.floor(index / each) : index % channels.length;
+    labels.unite(label, channels[channel] as number);
+  });
+};
+
 /** The scale of each channel goes with it. */
 const linkQuantized: LinkRule = (node, context) => {
   const { labels } = context;
@@ -208,6 +223,8 @@ export const movementRules: { readonly [op: string]: LinkRule } = {
   Flatten: linkReshaped,
   Squeeze: linkReshaped,
   Unsqueeze: linkReshaped,
+  DepthToSpace: linkBlocks,
+  SpaceToDepth: linkBlocks,
   Dropout: linkLike,
   Bernoulli: linkLike,
   RandomNormalLike: linkLike,

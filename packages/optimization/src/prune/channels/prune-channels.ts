@@ -1,7 +1,7 @@
-import { type Graph, type Model, specialize } from '@modelwright/core';
+import { type Graph, isModelwrightError, type Model, specialize } from '@modelwright/core';
 import { multiplyAddsOf } from '../../report/multiply-adds.js';
 import type { OptimizationContext, OptimizationStep } from '../../step.js';
-import { layerOf } from './channel-groups.js';
+import { isUnder, layerOf } from './channel-groups.js';
 import { type RemoveChannelsOptions, type Removed, removeInSteps } from './remove-channels.js';
 
 export interface PruneChannelsOptions extends Omit<RemoveChannelsOptions, 'between'> {
@@ -29,7 +29,7 @@ export function pruneChannels(options: PruneChannelsOptions): OptimizationStep {
         ...rest,
         ...(between === undefined ? {} : { between: (each, iteration) => between(each, iteration, context) }),
       });
-      return { model: removed.model, notes: notesOf(model, removed) };
+      return { model: removed.model, notes: [...notesOf(model, removed), ...idleRatios(removed, options)] };
     },
   };
 }
@@ -56,15 +56,24 @@ function notesOf(before: Model, { model, first }: Removed): readonly string[] {
   const layers = [...old].flatMap(([name, { weights: from, multiplyAdds }]) => {
     const to = now.get(name);
     if (to === undefined || to.weights === from) return [];
-    return [
-      `${name}: ${change('weights', from, to.weights)}, ${change('multiply-adds', multiplyAdds, to.multiplyAdds)}`,
-    ];
+    const less = multiplyAdds === 0 ? '' : `, ${change('multiply-adds', multiplyAdds, to.multiplyAdds)}`;
+    return [`${name}: ${change('weights', from, to.weights)}${less}`];
   });
   const reasons = new Map<string, string[]>();
   for (const { name, reason } of first.kept) reasons.set(reason, [...(reasons.get(reason) ?? []), name]);
   const kept = [...reasons].map(([reason, names]) => `kept whole (${reason}): ${names.join(', ')}`);
   const nothing = layers.length === 0 ? ['no channels were removed'] : [];
   return [`${weights}, ${adds}`, ...nothing, ...layers, ...kept];
+}
+
+/** Shares that were asked for in vain. */
+function idleRatios({ first }: Removed, { ratios = {} }: PruneChannelsOptions): readonly string[] {
+  return Object.keys(ratios)
+    .filter(
+      (name) =>
+        !first.groups.some(({ members }) => members.some((each) => each.role === 'makes' && isUnder(each, [name]))),
+    )
+    .map((name) => `${name}: none of its channels can be removed`);
 }
 
 interface Work {
@@ -92,8 +101,13 @@ function workOf(model: Model): ReadonlyMap<string, Work> {
   return work;
 }
 
-/** Open extents as 1: what one example, or one step of one, takes. */
+/** Open extents as 1: what one example, or one step of one, takes. Where that is too little for a window they stay open. */
 function ofOneExample(graph: Graph): Graph {
   const open = graph.inputs.flatMap(({ shape }) => shape.filter((extent) => typeof extent === 'string'));
-  return specialize(graph, { dimensions: Object.fromEntries(open.map((symbol) => [symbol, 1])) });
+  try {
+    return specialize(graph, { dimensions: Object.fromEntries(open.map((symbol) => [symbol, 1])) });
+  } catch (error) {
+    if (!isModelwrightError(error)) throw error;
+    return graph;
+  }
 }

@@ -21,19 +21,17 @@ export type ChannelImportance =
   | { readonly kind: 'taylor'; readonly gradients: GradientSource }
   | { readonly kind: 'random'; readonly seed?: number };
 
-/** Importance of each channel of each group; relative to the group's mean, so that groups compare. */
+/**
+ * Importance of each channel of each group, 1 being that of a middling one. Magnitudes are relative to their group's mean, so
+ * that layers of small weights do not lose everything; scales and Taylor terms compare as they are.
+ */
 export async function rankChannels(
   model: Model,
   groups: readonly ChannelGroup[],
   importance: ChannelImportance,
 ): Promise<readonly Float64Array[]> {
-  if (typeof importance === 'string') {
-    const power = importance === 'l1' ? 1 : 2;
-    return groups.map((group) => {
-      const scaled = importance === 'bnScale' && group.members.some(({ role }) => role === 'scales');
-      return relative(magnitudes(group, scaled ? { power: 1, only: 'scales' } : { power }));
-    });
-  }
+  if (importance === 'bnScale') return scaleRanks(groups);
+  if (typeof importance === 'string') return groups.map((group) => magnitudes(group, importance === 'l1' ? 1 : 2));
   if (importance.kind === 'random') return randomRanks(groups, importance.seed ?? 0);
   const sums = groups.map(({ channels }) => new Float64Array(channels));
   let batches = 0;
@@ -49,35 +47,45 @@ export async function rankChannels(
       'importance taylor: `gradients` gave no batch; one at least is needed',
     );
   }
-  return sums.map(relative);
+  return relativeTogether(sums);
 }
 
-interface MagnitudeOptions {
-  readonly power: 1 | 2;
-  readonly only?: GroupMember['role'];
+/** Mean `|γ|` of the scales behind a channel; groups without any have their magnitudes. */
+function scaleRanks(groups: readonly ChannelGroup[]): readonly Float64Array[] {
+  const hasScale = ({ members }: ChannelGroup): boolean => members.some(({ role }) => role === 'scales');
+  const scales = relativeTogether(
+    groups.filter(hasScale).map((group) => {
+      const members = group.members.filter(({ role }) => role === 'scales');
+      const sums = members.map((member) => normsOf(member, group.channels, 1));
+      return Float64Array.from({ length: group.channels }, (_, channel) =>
+        sums.reduce((sum, norms) => sum + (norms[channel] as number) / members.length, 0),
+      );
+    }),
+  );
+  let next = 0;
+  return groups.map((group) => (hasScale(group) ? (scales[next++] as Float64Array) : magnitudes(group, 2)));
 }
 
 /** `mean_weights( (mean |w|^p)^(1/p) over the channel's slice, relative to the mean of all slices )`. */
-function magnitudes({ channels, members }: ChannelGroup, { power, only }: MagnitudeOptions): Float64Array {
+function magnitudes({ channels, members }: ChannelGroup, power: 1 | 2): Float64Array {
   const total = new Float64Array(channels);
   for (const member of members) {
-    if (only !== undefined && member.role !== only) continue;
-    const sums = new Float64Array(channels);
-    const counts = new Float64Array(channels);
-    eachElement(member, (channel, value) => {
-      sums[channel] = (sums[channel] as number) + (power === 1 ? Math.abs(value) : value * value);
-      counts[channel] = (counts[channel] as number) + 1;
-    });
-    const norms = sums.map((sum, channel) => {
-      const mean = sum / Math.max(1, counts[channel] as number);
-      return power === 1 ? mean : Math.sqrt(mean);
-    });
-    const scaled = relative(norms);
-    total.forEach((sum, channel) => {
-      total[channel] = sum + (scaled[channel] as number);
+    relative(normsOf(member, channels, power)).forEach((norm, channel) => {
+      total[channel] = (total[channel] as number) + norm / members.length;
     });
   }
   return total;
+}
+
+/** `(mean |w|^p)^(1/p)` over the slice of each channel. */
+function normsOf(member: GroupMember, channels: number, power: 1 | 2): Float64Array {
+  const sums = new Float64Array(channels);
+  const counts = new Float64Array(channels);
+  eachElement(member, (channel, value) => {
+    sums[channel] = (sums[channel] as number) + (power === 1 ? Math.abs(value) : value * value);
+    counts[channel] = (counts[channel] as number) + 1;
+  });
+  return sums.map((sum, channel) => (sum / Math.max(1, counts[channel] as number)) ** (1 / power));
 }
 
 function addTaylor({ channels, members }: ChannelGroup, gradients: TensorMap, sums: Float64Array): void {
@@ -109,8 +117,13 @@ function eachElement(
 }
 
 function relative(values: Float64Array): Float64Array {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return mean > 0 ? values.map((value) => value / mean) : values;
+  return relativeTogether([values])[0] as Float64Array;
+}
+
+function relativeTogether(lists: readonly Float64Array[]): readonly Float64Array[] {
+  const count = lists.reduce((sum, list) => sum + list.length, 0);
+  const mean = lists.reduce((sum, list) => sum + list.reduce((part, value) => part + value, 0), 0) / count;
+  return mean > 0 ? lists.map((list) => list.map((value) => value / mean)) : lists;
 }
 
 function randomRanks(groups: readonly ChannelGroup[], seed: number): readonly Float64Array[] {
