@@ -13,3 +13,4 @@ export { type SmoothingOptions, smoothActivations } from './smooth.js';
 export * from './static/plan.js';
 export { type Quantized, quantizeStatic, type StaticQuantizationOptions } from './static/quantize-static.js';
 export * from './static/write-integer-form.js';
+export { equalize, type SmoothStep, smooth } from './steps.js';

@@ -1,6 +1,6 @@
 /** How a model's numbers become 8-bit integers. */
 export interface QuantizationScheme {
-  /** Type of activations. ONNX Runtime is fastest with uint8 on x86 and with int8 on ARM. */
+  /** Type of activations. With int8, which suits ARM, ONNX Runtime leaves convolutions in float on x86; uint8 runs everywhere. */
   readonly activation: 'uint8' | 'int8';
   /** Type of weights, always symmetric about zero (uint8 about 128). */
   readonly weight: 'int8' | 'uint8';

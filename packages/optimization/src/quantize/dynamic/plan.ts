@@ -1,7 +1,7 @@
 import type { Graph, Node, Tensor, Value } from '@modelwright/core';
 import { weightedNodes } from '../../weighted-nodes.js';
 import { type GraphUses, usesOf } from '../graph-uses.js';
-import { type LayerSelection, selectorOf } from '../selection.js';
+import { type LayerSelection, type Selector, selectorOf } from '../selection.js';
 
 /** How a node reads a weight. */
 export interface WeightUse {
@@ -33,12 +33,23 @@ const recurrentOps: ReadonlySet<string> = new Set(['LSTM', 'GRU', 'RNN']);
  * @throws {@link ModelwrightError} `invalid-argument` if a selected name means no such layer.
  */
 export function planDynamic(graph: Graph, selection: LayerSelection): DynamicPlan {
+  return planSelected(graph, selectorOf(selection, quantizableWeights(graph)));
+}
+
+/** Every place where a graph reads a weight that could become integers. */
+function weightUses(graph: Graph): readonly WeightUse[] {
+  return [...directUses(graph), ...transposedUses(graph, usesOf(graph))];
+}
+
+/** The nodes that a user may select by name, with the names of their weights. */
+export function quantizableWeights(graph: Graph): readonly { readonly node: Node; readonly weight: string }[] {
+  return weightUses(graph).map(({ node, value }) => ({ node, weight: value.name }));
+}
+
+/** As {@link planDynamic}, of the nodes that `isSelected` names. */
+export function planSelected(graph: Graph, isSelected: Selector): DynamicPlan {
   const graphUses = usesOf(graph);
-  const all = [...directUses(graph), ...transposedUses(graph, graphUses)];
-  const isSelected = selectorOf(
-    selection,
-    all.map(({ node, value }) => ({ node, weight: value.name })),
-  );
+  const all = weightUses(graph);
   const left = new Map<string, string>();
   const fits = (use: WeightUse): boolean => {
     const reason = isSelected(use.node, use.value.name) ? unfitReason(use) : 'excluded';

@@ -1,5 +1,6 @@
 import { type Graph, type Node, type Tensor, toNumbers, type Value } from '@modelwright/core';
 import { weightedNodes } from '../../weighted-nodes.js';
+import { quantizableWeights } from '../dynamic/plan.js';
 import { type GraphUses, usesOf } from '../graph-uses.js';
 import { type LayerSelection, selectorOf } from '../selection.js';
 
@@ -38,6 +39,7 @@ export interface PlanOptions extends LayerSelection {
   readonly absorbsRelu?: boolean;
 }
 
+const weightedOps: ReadonlySet<string> = new Set(['Conv', 'Gemm', 'MatMul']);
 const followerOps: ReadonlySet<string> = new Set([
   'Add',
   'Mul',
@@ -78,14 +80,10 @@ function plannedWeights(
   graph: Graph,
   options: LayerSelection,
 ): { readonly weights: Map<Node, PlannedWeight>; readonly left: QuantizationPlan['left'] } {
-  const candidates = weightedNodes(graph).filter(({ node }) => ['Conv', 'Gemm', 'MatMul'].includes(node.op));
-  const isSelected = selectorOf(
-    options,
-    candidates.map(({ node, value }) => ({ node, weight: value.name })),
-  );
+  const isSelected = selectorOf(options, quantizableWeights(graph));
   const weights = new Map<Node, PlannedWeight>();
   const left: { name: string; reason: string }[] = [];
-  for (const { node, value, weight, outputAxis } of candidates) {
+  for (const { node, value, weight, outputAxis } of weightedNodes(graph)) {
     const reason = isSelected(node, value.name) ? unfitReason(node, graph) : 'excluded';
     if (reason !== undefined) {
       left.push({ name: value.name, reason });
@@ -102,6 +100,7 @@ function plannedWeights(
 /** Why a node cannot be computed in integers; undefined if it can. */
 function unfitReason({ op, inputs, attributes, outputs }: Node, graph: Graph): string | undefined {
   const [x, w, bias] = inputs as readonly (Value | undefined)[];
+  if (!weightedOps.has(op)) return `${op} has no static integer form`;
   if (x?.dtype !== 'float32' || w?.dtype !== 'float32') return `it computes in ${x?.dtype}, not float32`;
   if (op === 'MatMul' && w.shape.length !== 2) return 'its weight is no matrix';
   if (bias !== undefined && graph.constants.get(bias)?.elementCount !== channelsOf(op, w, attributes))

@@ -2,14 +2,21 @@ import { createBackend } from '@modelwright/backend-onnxruntime';
 import { type Backend, createReferenceBackend, type Model, Tensor, type TensorMap } from '@modelwright/core';
 import {
   add,
+  averagePooling2d,
+  batchNormalization,
   concatenate,
   conv2d,
   dense,
+  depthwiseConv2d,
+  flatten,
   model as functional,
   globalAveragePooling2d,
+  gpt,
   input,
   maxPooling2d,
   reLU,
+  sequential,
+  zeroPadding2d,
 } from '@modelwright/models';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { opsThatRun, outputOf, relativeError, runDirectly } from '../run-directly.cases.js';
@@ -77,4 +84,64 @@ test('layers that are excluded stay float, and an unknown name is refused', asyn
   await expect(quantizeStatic(branched(), { backend, calibration, exclude: ['conv9'] })).rejects.toThrow(
     "'conv9' names no layer that can be quantized",
   );
+});
+
+const tokens = (count: number, steps: number): TensorMap => ({
+  tokens: new Tensor(
+    'int32',
+    [count, steps],
+    Int32Array.from({ length: count * steps }, (_, at) => (at * 7) % 40),
+  ),
+});
+
+test('a transformer: products run on integers, embeddings and the tied output layer are quantized dynamically', async () => {
+  const float = gpt({ vocabularySize: 40, sequenceLength: 16, width: 32, layers: 1, heads: 2, seed: 2 });
+  const quantized = await quantizeStatic(float, { backend, calibration: [tokens(4, 8)], smooth: true });
+  const ops = await opsThatRun(quantized);
+  expect(ops.filter((op) => op === 'MatMulIntegerToFloat')).toHaveLength(4);
+  expect(ops.filter((op) => op === 'DynamicQuantizeMatMul')).toHaveLength(1);
+  expect(quantized.getWeights()['wte.embeddings']?.dtype).toBe('int8');
+  const direct = await runDirectly(quantized, tokens(2, 8));
+  expect(relativeError(direct, await outputOf(quantized, backend, tokens(2, 8)))).toBeLessThan(1e-5);
+  expect(relativeError(direct, await outputOf(float, backend, tokens(2, 8)))).toBeLessThan(0.03);
+  const part = await quantizeStatic(float, { backend, calibration: [tokens(4, 8)], rest: 'float' });
+  expect(part.getWeights()['wte.embeddings']?.dtype).toBe('float32');
+});
+
+test.each([{ weight: 'uint8' }, { symmetricActivations: true }, { reduceRange: true }, { perChannel: false }] as const)(
+  'scheme %o runs in the same kernels',
+  async (scheme) => {
+    const quantized = await quantizeStatic(branched(), { backend, calibration, scheme });
+    const ops = await opsThatRun(quantized);
+    expect(ops.filter((op) => op === 'QLinearConv')).toHaveLength(4);
+    expect(ops).not.toContain('DequantizeLinear');
+  },
+);
+
+test('what is left of normalization, padding, and clipping stay integers', async () => {
+  const layers = [
+    conv2d({ filters: 6, kernelSize: 3 }),
+    zeroPadding2d({ padding: 1 }),
+    depthwiseConv2d({ kernelSize: 3 }),
+    reLU({ maxValue: 6 }),
+    averagePooling2d({ poolSize: 2 }),
+    batchNormalization(),
+    reLU(),
+    conv2d({ filters: 4, kernelSize: 1 }),
+    flatten(),
+    dense({ units: 3 }),
+  ];
+  const float = sequential({ inputShape: [12, 12, 3], layers, seed: 6 });
+  const mean = new Tensor('float32', [6], Float32Array.of(0.1, -0.2, 0.3, 0, 0.2, -0.1));
+  float.setWeights({ 'batchNormalization.movingMean': mean });
+  const inputs = { input: images(8)['image'] as Tensor };
+  const quantized = await quantizeStatic(float, { backend, calibration: [inputs] });
+  const ops = (await opsThatRun(quantized)).filter((op) => !['Transpose', 'Flatten', 'Reshape'].includes(op));
+  expect(ops).toEqual([
+    ...['QuantizeLinear', 'QLinearConv', 'Pad', 'QLinearConv', 'QLinearAveragePool', 'QLinearConv', 'QLinearConv'],
+    'QGemm',
+  ]);
+  const direct = await runDirectly(quantized, inputs);
+  expect(relativeError(direct, await outputOf(float, backend, inputs))).toBeLessThan(0.05);
+  expect(relativeError(direct, await outputOf(quantized, createReferenceBackend(), inputs))).toBeLessThan(0.03);
 });

@@ -12,6 +12,11 @@ export interface StaticQuantizationOptions extends Observation, LayerSelection {
   readonly calibrator?: Calibrator;
   /** How weight ranges are chosen. Default `max`. */
   readonly weightRange?: 'max' | 'mse';
+  /**
+   * What becomes of weights without a static integer form, embeddings and recurrent layers: `dynamic` quantizes them as
+   * `quantizeDynamic` does. Default `dynamic`.
+   */
+  readonly rest?: 'dynamic' | 'float';
   /** Makes up in the biases for what rounding does to the mean of each channel. Default false. */
   readonly biasCorrection?: boolean;
   /** Evens out channels between layers that follow each other first, see `equalizeLayers`. Default false. */

@@ -1,12 +1,14 @@
-import type { Model, Tensor, Value } from '@modelwright/core';
+import type { Graph, Model, Tensor, Value } from '@modelwright/core';
 import { withGraph } from '../../with-graph.js';
 import type { ValueRange } from '../affine.js';
 import { calibrate } from '../calibrate/calibrate.js';
+import { type DynamicPlan, planSelected } from '../dynamic/plan.js';
+import { writeDynamicForm } from '../dynamic/write-dynamic-form.js';
 import { equalizeLayers } from '../equalize.js';
 import { frozen } from '../frozen.js';
 import { integerReadyForm } from '../prepare.js';
 import { defaultScheme, type QuantizationScheme, schemeName } from '../scheme.js';
-import type { NamePattern } from '../selection.js';
+import { lenientSelectorOf, type NamePattern } from '../selection.js';
 import { smoothActivations } from '../smooth.js';
 import { correctedBiases } from './bias-correction.js';
 import { planQuantization, type QuantizationPlan, valuesToObserve } from './plan.js';
@@ -38,7 +40,9 @@ export class StaticQuantizer {
 
   /** Names of the weights that would be quantized. */
   get layers(): readonly string[] {
-    return [...this.#plan([]).weights.values()].map(({ value }) => value.name);
+    const planned = [...this.#plan([]).weights.values()].map(({ value }) => value.name);
+    const rest = this.#rest(this.#prepared.graph, []).values;
+    return [...new Set([...planned, ...[...rest].map(({ name }) => name)])];
   }
 
   /** @param exclude - Layers that stay float besides those of the options. */
@@ -50,8 +54,19 @@ export class StaticQuantizer {
     for (const [value, range] of seen) this.#ranges.set(value, range);
     const { weightRange = 'max' } = this.#options;
     const options = { scheme: this.#scheme, ranges: this.#ranges, weightRange, biases: corrected };
-    const graph = writeIntegerForm(this.#prepared.graph, plan, options);
-    return { model: frozen(withGraph(this.#prepared, graph)), notes: notesOf(plan, this.#scheme) };
+    const integer = writeIntegerForm(this.#prepared.graph, plan, options);
+    const rest = this.#rest(integer, exclude);
+    const { ops } = this.#options.backend.capabilities;
+    const recurrent = ops.has('com.microsoft:DynamicQuantizeLSTM') ? 'runtime' : 'standard';
+    const graph = writeDynamicForm(integer, rest, { scheme: this.#scheme, weightRange, recurrent });
+    return { model: frozen(withGraph(this.#prepared, graph)), notes: notesOf({ plan, rest, scheme: this.#scheme }) };
+  }
+
+  /** Weights that have only a dynamic form. */
+  #rest(graph: Graph, exclude: readonly NamePattern[]): DynamicPlan {
+    const { include, exclude: always = [], rest = 'dynamic' } = this.#options;
+    const selection = { ...(include === undefined ? {} : { include }), exclude: [...always, ...exclude] };
+    return planSelected(graph, rest === 'dynamic' ? lenientSelectorOf(selection) : () => false);
   }
 
   #plan(exclude: readonly NamePattern[]): QuantizationPlan {
@@ -77,10 +92,20 @@ export function absorbsRelu({ symmetricActivations, activation }: QuantizationSc
   return !symmetricActivations || activation === 'uint8';
 }
 
-function notesOf({ weights, left }: QuantizationPlan, scheme: QuantizationScheme): readonly string[] {
-  const names = [...weights.values()].map(({ value }) => value.name);
+interface Written {
+  readonly plan: QuantizationPlan;
+  readonly rest: DynamicPlan;
+  readonly scheme: QuantizationScheme;
+}
+
+function notesOf({ plan: { weights, left }, rest, scheme }: Written): readonly string[] {
+  const names = new Set([...weights.values()].map(({ value }) => value.name));
+  const dynamic = new Set([...rest.values].map(({ name }) => name));
+  const float = left.filter(({ name }) => !dynamic.has(name));
+  const count = names.size + dynamic.size;
   return [
-    `int8 ${schemeName(scheme)}: ${names.length} of ${names.length + left.length} layers with weights (${names.join(', ')})`,
-    ...left.map(({ name, reason }) => `${name} stays float: ${reason}`),
+    `int8 ${schemeName(scheme)}: ${count} of ${count + float.length} weights (${[...names].join(', ') || 'none static'})`,
+    ...(dynamic.size === 0 ? [] : [`of these dynamic: ${[...dynamic].join(', ')}`]),
+    ...float.map(({ name, reason }) => `${name} stays float: ${reason}`),
   ];
 }
