@@ -1,12 +1,15 @@
 import {
+  capturesOf,
   copyNode,
   type Graph,
   type GraphBuilder,
+  inlineGraph,
   isInteger,
   type Node,
   type Pass,
   rebuildGraph,
   tensor,
+  toNumbers,
   type Value,
 } from '@modelwright/core';
 import { reshapeVector } from './merge-views.js';
@@ -28,6 +31,7 @@ function rewrite(
   resolve: (value: Value) => Value,
 ): readonly Value[] | undefined {
   if (node.domain !== '') return undefined;
+  if (node.op === 'If') return knownBranch(node, inputs, builder, resolve);
   if (node.op === 'Reshape') return constantReshape(node, inputs, builder);
   const [output] = node.outputs;
   if (output === undefined || node.outputs.length > 1 || output.shape.length > 1 || !isInteger(output.dtype))
@@ -65,4 +69,20 @@ function constantReshape(
       { nodeName: node.name, ...(name === undefined ? {} : { name }) },
     ),
   ];
+}
+
+/** The nodes of the branch that a condition which is known takes. */
+function knownBranch(
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  builder: GraphBuilder,
+  resolve: (value: Value) => Value,
+): readonly Value[] | undefined {
+  const condition = inputs[0] as Value;
+  const held = builder.constantOf(condition);
+  const holds = held === undefined ? builder.known.of(condition)?.[0] : toNumbers(held)[0];
+  if (typeof holds !== 'number') return undefined;
+  const branch = node.attributes[holds === 0 ? 'else_branch' : 'then_branch'] as Graph;
+  const bindings = new Map([...capturesOf(branch)].map((value) => [value, resolve(value)]));
+  return inlineGraph(builder, branch, bindings, { rewrite });
 }

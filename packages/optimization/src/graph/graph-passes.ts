@@ -17,6 +17,7 @@ import { fuseGelu, fuseHardSwish, mergeBounds } from './fuse-activations.js';
 import { fuseLayerNormalization } from './fuse-layer-normalization.js';
 import { fusePadding } from './fuse-padding.js';
 import { fuseGlobalPooling, fuseMatMulAdd, fuseTransposeIntoGemm, trimOutputs } from './fuse-products.js';
+import { mergeSlices } from './merge-slices.js';
 import { mergeCasts, mergeConcats, mergeViews, transposeToReshape } from './merge-views.js';
 import { removeIdleRelu, removeRedundant } from './remove-redundant.js';
 import { applyRewrites, type Rewrite } from './rewrite.js';
@@ -51,7 +52,9 @@ export type Done = ReadonlyMap<string, number>;
 export const graphPasses: { readonly [Name in GraphPassName]: (model: WorkingModel) => Done } = {
   inference: (model) => counted(model, toInference, 'training form'),
   constants: foldAllConstants,
-  redundant: rewriting([...[removeRedundant, removeIdleRelu, mergeCasts, mergeViews, mergeConcats, trimOutputs]]),
+  redundant: rewriting([
+    ...[removeRedundant, removeIdleRelu, mergeCasts, mergeViews, mergeConcats, mergeSlices, trimOutputs],
+  ]),
   transposes: (model) => counted(model, cancelTransposes, 'Transpose', isTranspose),
   activations: rewriting([mergeBounds, fuseHardSwish, fuseGelu, fuseLayerNormalization]),
   padding: rewriting([fusePadding]),

@@ -49,7 +49,7 @@ const exported = [
   [
     'encoder-11',
     {
-      ...{ LayerNormalization: 2, MatMul: 6, Add: 6, Slice: 3, Reshape: 4, Transpose: 4 },
+      ...{ LayerNormalization: 2, MatMul: 6, Add: 6, Split: 1, Reshape: 4, Transpose: 4 },
       ...{ Div: 1, Softmax: 1, Gelu: 1 },
     },
   ],
