@@ -13,6 +13,7 @@ export * from './ops/families.js';
 export * from './ops/mode.js';
 export { hasDefaultActivations } from './ops/recurrent-layout.js';
 export * from './ops/registry.js';
+export * from './passes/block-quantized.js';
 export * from './passes/cancel-transposes.js';
 export * from './passes/decompose.js';
 export * from './passes/eliminate-common-subexpressions.js';

@@ -2,7 +2,6 @@ import type { BackendCapabilities } from './backend.js';
 import { isModelwrightError } from './errors.js';
 import { type Graph, type Node, subgraphsOf, type Value } from './graph/graph.js';
 import type { Model } from './model.js';
-import { isForeign } from './ops/registry.js';
 import { decompose } from './passes/decompose.js';
 import { inferenceProgram } from './predictor.js';
 import { type DType, dtypeFacts, isFloat } from './tensor/dtype.js';
@@ -36,7 +35,7 @@ export function supportOf(model: Model, capabilities: BackendCapabilities): Supp
 
   function decomposed(): Graph {
     try {
-      return decompose((node) => !isForeign(node) && !runs(node)).run(graph);
+      return decompose((node) => !runs(node)).run(graph);
     } catch (error) {
       // Some ops decompose only with concrete shapes; they are then reported as they stand.
       if (isModelwrightError(error)) return graph;

@@ -6,6 +6,7 @@ import { type NativeRuntime, openNativeRuntime } from '../engine/native/native-e
 import { CStrings } from '../engine/native/native-plan.js';
 import type { OrtApi } from '../engine/native/ort-api.js';
 import { cudaTable } from '../lowering/cuda-table.js';
+import { blockQuantizedOps } from '../lowering/passed-on.js';
 import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
 import type { Accelerator } from '../resident/accelerator.js';
 import { compileResident } from '../resident/compile-resident.js';
@@ -80,7 +81,7 @@ function createDeviceBackend(
     engine,
     runtimeVersion: accelerator.version,
     capabilities: {
-      ops: supportedOps(cudaTable),
+      ops: new Set([...supportedOps(cudaTable), ...blockQuantizedOps]),
       dtypes: accelerator.types,
       threads: 1,
       residency: accelerator.keepsTensors ? 'device' : 'host',

@@ -1,5 +1,6 @@
 import { RunQueue } from '@modelwright/core';
 import type { SessionOptions } from '../engine/engine.js';
+import { blockQuantizedOps } from '../lowering/passed-on.js';
 import { nodesForCpu } from '../lowering/webgpu/cpu-nodes.js';
 import { narrowIntegers } from '../lowering/webgpu/narrow-integers.js';
 import { unrollScans } from '../lowering/webgpu/unroll-scans.js';
@@ -37,7 +38,7 @@ export async function createWebGpuBackend({
     engine,
     runtimeVersion: accelerator.version,
     capabilities: {
-      ops: supportedOps(webgpuTable),
+      ops: new Set([...supportedOps(webgpuTable), ...blockQuantizedOps]),
       dtypes: accelerator.types,
       threads: 1,
       residency: 'device',

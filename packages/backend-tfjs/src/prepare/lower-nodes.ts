@@ -3,6 +3,7 @@ import {
   definitionOf,
   type Graph,
   GraphBuilder,
+  isBlockQuantized,
   isOpName,
   type Node,
   type Value,
@@ -17,6 +18,7 @@ export function loweringOf(node: Node): Lowering<never> | undefined {
 
 /** Whether simpler ops must take the place of `node`. */
 export function needsDecomposition(node: Node): boolean {
+  if (isBlockQuantized(node)) return true;
   const lowering = loweringOf(node);
   if (lowering === undefined || definitionOf(node)?.decompose === undefined) return false;
   if (lowering === 'decompose') return true;

@@ -62,3 +62,20 @@ test('a bias and a ReLU go into the product', () => {
   builder.output('y', builder.op('Relu', [builder.op('Gemm', [x, w, b], { transB: 1 })]));
   expect(prepareGraph(builder.build()).nodes.map(({ op }) => op)).toEqual(['Transpose', 'FusedMatMul']);
 });
+
+test('weights in 4-bit blocks become plain weights', () => {
+  const builder = new GraphBuilder('blocks');
+  const x = builder.input('x', 'float32', ['batch', 32]);
+  const [codes, scales] = [zeros('uint8', [3, 1, 16]), zeros('float32', [3, 1])].map((each) => builder.constant(each));
+  const [y] = builder.foreign({
+    op: 'MatMulNBits',
+    domain: 'com.microsoft',
+    inputs: [x, codes, scales],
+    attributes: { K: 32, N: 3, bits: 4, block_size: 32 },
+    outputs: [{ dtype: 'float32', shape: ['batch', 3] }],
+  });
+  builder.output('y', y as Value);
+  const { nodes, constants } = prepareGraph(builder.build());
+  expect(nodes.map(({ op }) => op)).toEqual(['MatMul']);
+  expect([...constants.values()].map(({ dtype, shape }) => [dtype, ...shape])).toEqual([['float32', 32, 3]]);
+});

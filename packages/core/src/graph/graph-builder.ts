@@ -5,6 +5,7 @@ import { domainOf, isOpName, type OpName, ops } from '../ops/registry.js';
 import type { DType } from '../tensor/dtype.js';
 import { isUnknownShape, type Shape } from '../tensor/shape.js';
 import { fullTensor, type NestedNumbers, Tensor, tensor } from '../tensor/tensor.js';
+import { foreignTypes } from './foreign-types.js';
 import type { Attributes, AttributeValue, Graph, GraphOutput, Node, Value, ValueType } from './graph.js';
 import { inferContext } from './infer-context.js';
 import { KnownDimensions } from './known-dimensions.js';
@@ -176,7 +177,7 @@ export class GraphBuilder {
     const outputNames = options.outputNames ?? (name === undefined ? undefined : [name]);
     return this.foreign({
       ...node,
-      outputs: outputTypes,
+      outputs: foreignTypes(node, outputTypes),
       ...(nodeName === undefined ? {} : { nodeName }),
       ...(outputNames === undefined ? {} : { outputNames }),
     });

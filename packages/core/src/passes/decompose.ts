@@ -3,6 +3,7 @@ import type { Graph, Node, Value } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { DecomposeContext } from '../ops/definition.js';
 import { definitionOf } from '../ops/registry.js';
+import { expandBlockQuantized } from './block-quantized.js';
 import type { Pass } from './pass.js';
 import { rebuildGraph } from './rebuild.js';
 
@@ -45,7 +46,8 @@ export function decomposeNode(
   builder: GraphBuilder,
 ): readonly Value[] | undefined {
   const definition = definitionOf(node);
-  if (definition?.decompose === undefined) return undefined;
+  if (definition === undefined) return expandBlockQuantized(node, inputs, builder);
+  if (definition.decompose === undefined) return undefined;
   const context = decomposeContext(node, inputs, builder);
   return builder.scoped({ name: node.name }, () => definition.decompose?.(context));
 }

@@ -1,7 +1,9 @@
 import { type ErrorCode, type ErrorDetails, ModelwrightError } from '../errors.js';
 import type { Graph, Node, Value } from '../graph/graph.js';
+import { GraphBuilder } from '../graph/graph-builder.js';
 import type { EvaluateContext } from '../ops/definition.js';
 import { definitionOf } from '../ops/registry.js';
+import { expandBlockQuantized, isBlockQuantized } from '../passes/block-quantized.js';
 import { isFloat } from '../tensor/dtype.js';
 import { compatibleShape, formatShape } from '../tensor/shape.js';
 import { castTensor, type Tensor, type TensorMap } from '../tensor/tensor.js';
@@ -101,6 +103,8 @@ export function evaluateNodeOn(
 ): readonly Tensor[] {
   const definition = definitionOf(node);
   if (definition === undefined) {
+    const simpler = expandedGraph(node);
+    if (simpler !== undefined) return evaluateNodes(simpler, presentOf(inputs), lookup);
     const name = `${node.domain || 'ai.onnx'}:${node.op}`;
     const message = `the reference evaluator has no op '${name}' (node '${node.name}')`;
     throw new ModelwrightError('unsupported-op', message, { op: node.op, layer: node.name });
@@ -139,3 +143,19 @@ function requireValue(tensor: Tensor | undefined, name: string, where: string): 
 function widen(tensor: Tensor): Tensor {
   return isFloat(tensor.dtype) ? castTensor(tensor, 'float64') : tensor;
 }
+
+/** A foreign node that has a form in ONNX's own ops, as a graph of its inputs. */
+function expandedGraph(node: Node): Graph | undefined {
+  if (!isBlockQuantized(node)) return undefined;
+  const builder = new GraphBuilder(node.name);
+  const inputs = node.inputs.map((input) =>
+    input === undefined ? undefined : builder.input(input.name, input.dtype, input.shape),
+  );
+  const outputs = expandBlockQuantized(node, inputs, builder);
+  if (outputs === undefined) return undefined;
+  for (const [index, output] of outputs.entries()) builder.output(`${index}`, output);
+  return builder.build();
+}
+
+const presentOf = (tensors: readonly (Tensor | undefined)[]): readonly Tensor[] =>
+  tensors.filter((tensor) => tensor !== undefined);

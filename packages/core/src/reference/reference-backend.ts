@@ -2,6 +2,7 @@ import type { Backend, CompileOptions, Executable, RunOptions } from '../backend
 import { ModelwrightError } from '../errors.js';
 import type { Node } from '../graph/graph.js';
 import { isForeign, opNames } from '../ops/registry.js';
+import { isBlockQuantized } from '../passes/block-quantized.js';
 import type { Program } from '../program.js';
 import { RunQueue } from '../run-queue.js';
 import { dtypes } from '../tensor/dtype.js';
@@ -40,7 +41,7 @@ export function createReferenceBackend(): Backend {
 }
 
 function requireKnown(node: Node): void {
-  if (!isForeign(node)) return;
+  if (!isForeign(node) || isBlockQuantized(node)) return;
   const name = `${node.domain || 'ai.onnx'}:${node.op}`;
   throw new ModelwrightError('unsupported-op', `the reference backend has no op '${name}' (node '${node.name}')`, {
     op: node.op,

@@ -6,6 +6,8 @@ type Source = 'constant' | 'extent' | 'position' | 'token';
 /** Which values of a graph tell positions apart without looking at tokens. */
 export interface PositionFlow {
   isPositional(value: Value): boolean;
+  /** Whether a value depends on constants alone: a weight, or what is made of one, such as a quantized table made float. */
+  isConstant(value: Value): boolean;
   /** Positional values that others read, each with the nodes that read it. */
   readonly frontier: ReadonlyMap<Value, readonly Node[]>;
 }
@@ -22,13 +24,14 @@ export function positionFlow(graph: Graph): PositionFlow {
     for (const output of node.outputs) sources.set(output, source);
   }
   const isPositional = (value: Value): boolean => sourceOf(value) === 'position';
+  const isConstant = (value: Value): boolean => sourceOf(value) === 'constant';
   const frontier = new Map<Value, Node[]>();
   for (const node of graph.nodes) {
     if (node.outputs.some(isPositional)) continue;
     for (const value of new Set(valuesReadBy(node)))
       if (isPositional(value)) frontier.set(value, [...(frontier.get(value) ?? []), node]);
   }
-  return { isPositional, frontier };
+  return { isPositional, isConstant, frontier };
 }
 
 function sourceOfNode(node: Node, sourceOf: (value: Value) => Source): Source {
@@ -40,6 +43,9 @@ function sourceOfNode(node: Node, sourceOf: (value: Value) => Source): Source {
   return read.has('extent') ? 'extent' : 'constant';
 }
 
+/** Ops that pick rows of a table; ONNX Runtime has one for quantized tables. */
+const lookups: ReadonlySet<string> = new Set(['Gather', 'GatherBlockQuantized']);
+
 /**
  * How many positions a model has: the length of its input where that is fixed, else the rows of the smallest table that is
  * looked up by position; undefined where it has no limit.
@@ -47,12 +53,13 @@ function sourceOfNode(node: Node, sourceOf: (value: Value) => Source): Source {
 export function contextLengthOf(graph: Graph): number | undefined {
   const limits: number[] = [];
   for (const { shape } of graph.inputs) if (typeof shape[1] === 'number') limits.push(shape[1]);
-  const { isPositional } = positionFlow(graph);
+  const { isPositional, isConstant } = positionFlow(graph);
   for (const { op, inputs } of graph.nodes) {
     const [table] = op === 'RotaryEmbedding' ? inputs.slice(1) : inputs;
-    const index = op === 'RotaryEmbedding' ? inputs[3] : op === 'Gather' ? inputs[1] : undefined;
-    if (table === undefined || index === undefined || !isPositional(index) || !graph.constants.has(table)) continue;
-    limits.push(table.shape[0] as number);
+    const index = op === 'RotaryEmbedding' ? inputs[3] : lookups.has(op) ? inputs[1] : undefined;
+    if (table === undefined || index === undefined || !isPositional(index) || !isConstant(table)) continue;
+    const [rows] = table.shape;
+    if (typeof rows === 'number') limits.push(rows);
   }
   return limits.length === 0 ? undefined : Math.min(...limits);
 }

@@ -1,5 +1,6 @@
 import {
   evaluateGraph,
+  expandBlockQuantized,
   type Graph,
   GraphBuilder,
   inlineGraph,
@@ -129,7 +130,10 @@ function atLength(
   const builder = new GraphBuilder(`${graph.name} positions`);
   const bindings = new Map([[tokens, builder.input(tokens.name, tokens.dtype, [1, length])]]);
   inlineGraph(builder, graph, bindings, {
-    rewrite: (node, [input]) => (input === undefined ? undefined : constantFromShape(builder, node, input)),
+    rewrite: (node, inputs) =>
+      // Foreign ops do not infer shapes anew.
+      expandBlockQuantized(node, inputs, builder) ??
+      (inputs[0] === undefined ? undefined : constantFromShape(builder, node, inputs[0])),
   });
   for (const [index, value] of values.entries()) builder.output(`${index}`, bindings.get(value) as Value);
   return removeDeadNodes.run(builder.build());
