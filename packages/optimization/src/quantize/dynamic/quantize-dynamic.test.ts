@@ -73,6 +73,28 @@ test.each([
   await expectAlike(quantized, float, words('input', 2, 9, 30), 0.03);
 });
 
+test.each([{ weight: 'uint8' }, { reduceRange: true }, { perChannel: false }] as const)(
+  'scheme %o runs in the same kernels',
+  async (scheme) => {
+    const [words1, words2] = [words('tokens', 2, 7, 40), words('input', 2, 9, 30)];
+    const [language, sentences] = [smallGpt(), classifier(lstm({ units: 16 }))];
+    const quantized = [quantizeDynamic(language, { scheme }), quantizeDynamic(sentences, { scheme })] as const;
+    expect(await opsThatRun(quantized[0])).toContain('DynamicQuantizeMatMul');
+    expect(await opsThatRun(quantized[1])).toContain('DynamicQuantizeLSTM');
+    await expectAlike(quantized[0], language, words1, 0.05);
+    await expectAlike(quantized[1], sentences, words2, 0.05);
+  },
+);
+
+test('steps that are masked out stay masked out', async () => {
+  const layers = [embedding({ inputDim: 30, outputDim: 12, maskZero: true }), lstm({ units: 8 }), dense({ units: 3 })];
+  const float = sequential({ inputShape: [9], inputDType: 'int32', layers, seed: 4 });
+  const ids = Int32Array.of(3, 7, 1, 0, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3, 2, 1);
+  const quantized = quantizeDynamic(float);
+  expect(await opsThatRun(quantized)).toContain('DynamicQuantizeLSTM');
+  await expectAlike(quantized, float, { input: new Tensor('int32', [2, 9], ids) }, 0.03);
+});
+
 test('a GRU keeps its op behind integer weights, and so does an LSTM for other runtimes', async () => {
   for (const layer of [gru({ units: 8 }), lstm({ units: 8 })]) {
     const float = classifier(layer);

@@ -102,18 +102,21 @@ class DynamicFormWriter {
     return this.#builder.op('Add', [y, bias], {}, named);
   }
 
+  // Not DequantizeLinear: ONNX Runtime carries it through what follows and mixes up int8 and uint8 there.
   #gathered({ value, weight, axis, node }: WeightUse, [, indices]: Inputs): Value {
     const builder = this.#builder;
-    const named = namedLike(node);
-    const { q, scale, zeroPoint, parameters } = this.#weights.of(value, weight, axis);
+    const { q, scale, parameters } = this.#weights.of(value, weight, axis);
     const rows = builder.op('Gather', [q, indices as Value], { axis: 0 });
-    if (parameters.axis === undefined) return builder.op('DequantizeLinear', [rows, scale, zeroPoint], {}, named);
     const float = builder.op('Cast', [rows], { to: onnxDataType('float32') });
-    const centred =
-      parameters.zeroPoint === 0 ? float : builder.op('Sub', [float, builder.scalar(parameters.zeroPoint, 'float32')]);
-    const scales = builder.op('Gather', [scale, indices as Value], { axis: 0 });
-    const factors = builder.op('Unsqueeze', [scales, builder.integers([-1])]);
-    return builder.op('Mul', [centred, factors], {}, named);
+    const { zeroPoint } = parameters;
+    const centred = zeroPoint === 0 ? float : builder.op('Sub', [float, builder.scalar(zeroPoint, 'float32')]);
+    return builder.op('Mul', [centred, this.#rowScales(scale, indices as Value)], {}, namedLike(node));
+  }
+
+  #rowScales(scale: Value, indices: Value): Value {
+    if (scale.shape.length === 0) return scale;
+    const scales = this.#builder.op('Gather', [scale, indices], { axis: 0 });
+    return this.#builder.op('Unsqueeze', [scales, this.#builder.integers([-1])]);
   }
 
   #recurrent(node: Node, uses: readonly WeightUse[], inputs: Inputs): Inputs {
