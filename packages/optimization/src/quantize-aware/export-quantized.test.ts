@@ -6,7 +6,9 @@ import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { adam, createTrainer } from '@modelwright/training';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { afterAll, describe, expect, test } from 'vitest';
-import { exportQuantized, type QuantizationAwareOptions, quantizationAware } from './index.js';
+import { clusterModel } from '../cluster/index.js';
+import { pruneWeights } from '../prune/weights/index.js';
+import { exportQuantized, type QuantizationAwareOptions, quantizationAware, quantizeWhileTraining } from './index.js';
 import { classCount, images, noise, smallNetwork, tinyNetwork } from './small-networks.cases.js';
 
 const backend = await createBackend();
@@ -115,6 +117,30 @@ test('of recurrent layers the weights alone', async () => {
   const dtypes = int8.parameters.map(({ name, value }) => `${name} ${value.dtype}`);
   expect(dtypes.filter((each) => each.endsWith('int8')).length).toBe(2);
   expect(farthest(inferred, await runtimeResult(int8, sequences[0]))).toBeLessThan(1e-5);
+});
+
+test('as a step after pruning and clustering, whose zeros and shared values it keeps', async () => {
+  const pruned = await pruneWeights({ ratio: 0.5 }).apply(tinyNetwork(), { backend, extensions: [] });
+  const clustered = clusterModel(pruned.model, { clusters: 6 });
+  const step = quantizeWhileTraining(async (model, { extensions }) => {
+    const trainer = await createTrainer(model, { backend, extensions, loss: 'sparseCategoricalCrossentropy' });
+    await trainer.trainOnBatch(batch as never);
+    await trainer.sync();
+    await trainer.dispose();
+  });
+  const extensions = [...(pruned.extensions ?? []), clustered.extension];
+  const { model, notes } = await step.apply(clustered.model, { backend, extensions });
+  const kernel = (each: Model): Float64Array => toNumbers(each.getWeights()['conv.kernel'] as Tensor);
+  const isZero = (each: Model): boolean[] => [...kernel(each)].map((weight) => weight === 0);
+  expect(isZero(pruned.model).filter((each) => each).length).toBeGreaterThan(20);
+  const keeps = isZero(model);
+  for (const [index, zero] of isZero(pruned.model).entries()) if (zero) expect(keeps[index]).toBe(true);
+  const perChannel = kernel(model).length / 4;
+  for (let channel = 0; channel < 4; channel++) {
+    const own = kernel(model).slice(channel * perChannel, (channel + 1) * perChannel);
+    expect(new Set(own).size).toBeLessThanOrEqual(6);
+  }
+  expect(notes?.[0]).toBe('trained as int8: conv.kernel, predictions.kernel');
 });
 
 test('what was not made ready, or not trained then, is refused', () => {
