@@ -2,6 +2,7 @@ import {
   capturesOf,
   definitionOf,
   type Graph,
+  isUnknownShape,
   type Model,
   type Node,
   subgraphsOf,
@@ -50,6 +51,9 @@ export function linkGraph(
 
 function ruleOf(node: Node): LinkRule {
   if (subgraphsOf(node).length > 0) return pinWithCaptures;
+  // Axes that nobody can count cannot be followed.
+  if ([...node.inputs, ...node.outputs].some((value) => value !== undefined && isUnknownShape(value.shape)))
+    return pinNode;
   if (node.op === 'TrainingSwitch') return linkElementwise;
   if (node.op === 'TrackStatistic' || node.op === 'StopGradient') return linkTracked;
   if (node.op === 'Positions') return linkPositions;

@@ -1,7 +1,9 @@
-import type { Model } from '@modelwright/core';
+import { createReferenceBackend, type Model, tensor } from '@modelwright/core';
 import { bertEncoder, denseNet, gpt, inceptionV3, mobileNetV2, resnet } from '@modelwright/models';
+import { adam, createTrainer, sparseCategoricalCrossentropy } from '@modelwright/training';
 import { describe, expect, test } from 'vitest';
 import { comparePruned, shakeWeights } from './channels.cases.js';
+import { removeChannels } from './remove-channels.js';
 import type { SelectChannelsOptions } from './select-channels.js';
 
 const image = (side: number) => ({ image: [2, side, side, 3] });
@@ -80,4 +82,20 @@ describe('half of the channels of each network', () => {
       );
     });
   }
+});
+
+test('a language model without half of its heads and features learns on, dropout included', async () => {
+  const network = gpt({ vocabularySize: 7, sequenceLength: 5, layers: 1, heads: 2, width: 8, dropout: 0.1 });
+  const pruned = await removeChannels(network, { ratio: 0.5, width: true });
+  const x = tensor([1, 2, 3, 4, 5, 2, 3, 4, 5, 6], { shape: [2, 5], dtype: 'int32' });
+  const y = tensor([2, 3, 4, 5, 6, 3, 4, 5, 6, 0], { shape: [2, 5], dtype: 'int32' });
+  const trainer = await createTrainer(pruned, {
+    backend: createReferenceBackend(),
+    optimizer: adam({ learningRate: 0.02 }),
+    loss: sparseCategoricalCrossentropy({ fromLogits: true }),
+  });
+  const before = (await trainer.evaluate({ x, y })).loss as number;
+  await trainer.fit({ x, y }, { epochs: 8, batchSize: 2, verbose: 0 });
+  expect((await trainer.evaluate({ x, y })).loss).toBeLessThan(before * 0.9);
+  await trainer.dispose();
 });
