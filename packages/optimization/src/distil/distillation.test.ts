@@ -3,6 +3,9 @@ import { conv2d, dense, flatten, globalAveragePooling2d, reshape, sequential } f
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { adam, createTrainer, type Loss, sgd, sparseCategoricalCrossentropy } from '@modelwright/training';
 import { expect, test } from 'vitest';
+import { optimize } from '../pipeline/index.js';
+import type { OptimizationContext } from '../step.js';
+import { distil } from './distil.js';
 import { type DistillationOptions, distillation } from './distillation.js';
 
 const backend = createReferenceBackend();
@@ -134,4 +137,22 @@ test('says what does not fit', async () => {
   await expect(firstLoss(other, { teacher })).rejects.toThrow(/output 'output': the student gives \[8,5\]/);
   const images = sequential({ name: 'images', inputShape: [2, 2, 1], layers: [flatten(), dense({ units: classes })] });
   await expect(firstLoss(mlp('student', 4, 1), { teacher: images })).rejects.toThrow(/'images' wants input/);
+});
+
+test('as a step it puts the student in the place of its teacher', async () => {
+  const [teacher, student] = [mlp('teacher', 16, 1, 'softmax'), mlp('student', 2, 2, 'softmax')];
+  const before = student.getWeights();
+  const train = async (model: Model, context: OptimizationContext): Promise<void> => {
+    expect(context.extensions.map(({ name }) => name)).toEqual(['distillation']);
+    const trainer = await createTrainer(model, { ...context, optimizer: sgd({ learningRate: 0.1 }) });
+    await trainer.trainOnBatch({ x } as never);
+    await trainer.sync();
+  };
+  const steps = [distil({ student, train, alpha: 1 })];
+  const { model, report } = await optimize(teacher, { backend, steps, measure: false });
+  expect(model.parameterCount).toBe(student.parameterCount);
+  expect(model.getWeights()).not.toEqual(before);
+  expect(student.getWeights()).toEqual(before);
+  expect(report.record.stages.at(-1)).toMatchObject({ name: 'distil into student' });
+  expect(report.record.stages.at(-1)?.notes[0]).toMatch(/131 weights taught 19/);
 });

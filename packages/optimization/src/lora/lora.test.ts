@@ -35,6 +35,7 @@ import {
   addLora,
   encodeLora,
   loadLora,
+  lora,
   loraAdapters,
   loraWeights,
   mergeLora,
@@ -204,6 +205,22 @@ test('an imported model takes adapters; files keep them, and run without us', as
     const given = Float64Array.from(Object.values(results)[0]?.data as Float32Array);
     expect(distance(given, expected)).toBeLessThan(1e-5);
   }
+});
+
+test('as a step it trains few weights and merges them', async () => {
+  const base = images();
+  const step = lora({
+    rank: 1,
+    async train(model, context) {
+      const trainer = await createTrainer(model, { ...context, loss: 'mse' });
+      await trainer.trainOnBatch({ x: pixels, y: tensor(draw(12, 5), { shape: [2, 6] }) } as never);
+      await trainer.sync();
+    },
+  });
+  const { model, notes } = await step.apply(base, { backend, extensions: [] });
+  expect(Object.keys(model.getWeights())).toEqual(Object.keys(base.getWeights()));
+  expect(distance(await outputOf(model, pixels), await outputOf(base, pixels))).toBeGreaterThan(0);
+  expect(notes?.[0]).toMatch(/weights trained, .* % of all/);
 });
 
 test('says what cannot be', () => {
