@@ -40,9 +40,10 @@ const rules: { readonly [op: string]: Rule | undefined } = {
       : undefined;
   },
   ConstantOfShape: ({ node, known }) => {
-    const count = known(0)?.[0] ?? 1;
+    const shape = known(0);
+    const count = shape?.[0] ?? 1;
     const { value } = node.attributes;
-    if (typeof count !== 'number' || count > 64) return undefined;
+    if (shape === undefined || typeof count !== 'number' || count > 64) return undefined;
     const element = value instanceof Tensor ? (toNumbers(value)[0] as number) : 0;
     return new Array<Dimension>(count).fill(element);
   },
@@ -57,8 +58,9 @@ const rules: { readonly [op: string]: Rule | undefined } = {
   Gather: gather,
   Slice: slice,
   Expand: ({ known }) => {
-    const [data, count] = [known(0), known(1)?.[0] ?? 1];
-    if (data === undefined || typeof count !== 'number' || count > 64) return undefined;
+    const [data, shape] = [known(0), known(1)];
+    const count = shape?.[0] ?? 1;
+    if (data === undefined || shape === undefined || typeof count !== 'number' || count > 64) return undefined;
     return data.length === 1 ? new Array<Dimension>(count).fill(data[0] as Dimension) : data;
   },
   Range: ({ known }) => {
@@ -220,9 +222,10 @@ function gather({ known, fresh }: RuleContext): Known | undefined {
   return indices.map((index) => (typeof index === 'number' ? data.at(index) : undefined) ?? fresh());
 }
 
-function slice({ known }: RuleContext): Known | undefined {
+function slice({ node, known }: RuleContext): Known | undefined {
   const data = known(0);
-  const [start, end, step] = [known(1)?.[0], known(2)?.[0], known(4)?.[0] ?? 1];
+  const [start, end] = [known(1)?.[0], known(2)?.[0]];
+  const step = node.inputs[4] === undefined ? 1 : known(4)?.[0];
   if (data === undefined || typeof start !== 'number' || typeof end !== 'number' || typeof step !== 'number') {
     return undefined;
   }

@@ -142,3 +142,15 @@ test('what only the run can tell is a symbol of its own', () => {
   expect(filled.shape[0]).toMatch(/^\?/);
   expect(filled.shape[1]).toBe(3);
 });
+
+test('nothing is known of vectors whose length, or steps, only the run can tell', () => {
+  const builder = new GraphBuilder('unknown');
+  const fed = builder.input('fed', 'int64', [1]);
+  const zeros = builder.op('ConstantOfShape', [fed], { value: tensor([0], { dtype: 'int64' }) });
+  const repeated = builder.op('Expand', [builder.integers([7]), fed]);
+  const stepped = builder.op('Slice', [
+    ...[builder.integers([1, 2, 3, 4]), builder.integers([0]), builder.integers([4])],
+    ...[builder.integers([0]), fed],
+  ]);
+  for (const value of [zeros, repeated, stepped]) expect(builder.known.of(value)).toBeUndefined();
+});

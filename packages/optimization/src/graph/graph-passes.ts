@@ -55,7 +55,7 @@ export const graphPasses: { readonly [Name in GraphPassName]: (model: WorkingMod
   redundant: rewriting([
     ...[removeRedundant, removeIdleRelu, mergeCasts, mergeViews, mergeConcats, mergeSlices, trimOutputs],
   ]),
-  transposes: (model) => counted(model, cancelTransposes, 'Transpose', isTranspose),
+  transposes: slideTransposes,
   activations: rewriting([mergeBounds, fuseHardSwish, fuseGelu, fuseLayerNormalization]),
   padding: rewriting([fusePadding]),
   batchNormalization: foldAllNormalization,
@@ -106,6 +106,13 @@ function foldAllConstants(model: WorkingModel): Done {
   );
   foldDerivedConstants(model);
   return tally('nodes computed ahead', before - countNodes(model.graph, () => true));
+}
+
+// Constants that a transpose slid past are reshaped.
+function slideTransposes(model: WorkingModel): Done {
+  const done = counted(model, cancelTransposes, 'Transpose', isTranspose);
+  foldDerivedConstants(model);
+  return done;
 }
 
 function foldAllNormalization(model: WorkingModel): Done {
