@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import { type Backend, createReferenceBackend, type Model, Tensor, type TensorMap } from '@modelwright/core';
 import {
@@ -144,4 +147,18 @@ test('what is left of normalization, padding, and clipping stay integers', async
   const direct = await runDirectly(quantized, inputs);
   expect(relativeError(direct, await outputOf(float, backend, inputs))).toBeLessThan(0.05);
   expect(relativeError(direct, await outputOf(quantized, createReferenceBackend(), inputs))).toBeLessThan(0.03);
+});
+
+test('integer kernels run in our backend, too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'modelwright-'));
+  const profiled = await createBackend({ engine: 'native', session: { profilePrefix: join(folder, 'run') } });
+  const quantized = await quantizeStatic(branched(), { backend, calibration });
+  await outputOf(quantized, profiled, images(2));
+  await profiled.dispose();
+  const [file] = readdirSync(folder) as [string];
+  const events = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { args?: { op_name?: string } }[];
+  rmSync(folder, { recursive: true });
+  const ran = new Set(events.map(({ args }) => args?.op_name));
+  for (const op of ['QLinearConv', 'QLinearAdd', 'QLinearConcat', 'QGemm']) expect(ran).toContain(op);
+  expect(ran).not.toContain('Conv');
 });
