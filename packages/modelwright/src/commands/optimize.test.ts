@@ -66,6 +66,14 @@ test('quantizes with samples and labels; the file holds the record, which inspec
   expect(stdout).not.toContain('modelwright.optimization:');
 }, 60_000);
 
+test('measures memory in processes of their own', async () => {
+  const args = ['--no-tidy', '--memory', '--seconds', '0.02', '--batch', '2', '--backend', 'onnxruntime'];
+  const { exitCode, data } = await workplace.json<OptimizationRecord>(['optimize', 'tiny.onnx', ...args]);
+  expect(exitCode).toBe(0);
+  expect(data.stages[0]?.speeds[0]?.memoryBytes?.count).toBe(3);
+  expect(data.stages[0]?.speeds[0]?.memoryBytes?.median).toBeGreaterThan(0);
+}, 60_000);
+
 test('judges with a module in TypeScript, exits with 1 where too much is lost, and writes all the same', async () => {
   const args = ['--prune-weights', '0.5', '--evaluate', 'eval.ts', '--max-loss', '0.1', '--no-measure', '--no-tidy'];
   const { exitCode, stdout } = await workplace.modelwright(['optimize', 'tiny.onnx', '-o', 'sparse.onnx', ...args]);

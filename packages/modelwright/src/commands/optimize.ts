@@ -13,6 +13,7 @@ import { type CommandResult, note, type OutputOptions, runCommand } from '../cli
 import { reasonOf } from '../files/tensor-files.js';
 import { backendForCommand } from '../model/choose-backend.js';
 import { judgeFrom } from '../model/judge-model.js';
+import { measureMemory } from '../model/measure-memory.js';
 import { openGraph } from '../model/open-model.js';
 import { readSamples } from '../model/read-samples.js';
 import { quantizations, type StepOptions, stepsFrom } from '../optimization/steps-from-options.js';
@@ -27,6 +28,7 @@ interface OptimizeCommandOptions extends OutputOptions, StepOptions {
   readonly batch: number;
   readonly seconds: number;
   readonly measure: boolean;
+  readonly memory?: boolean;
 }
 
 const examples = `
@@ -66,6 +68,7 @@ export function addOptimizeCommand(program: Command): void {
     .option('-b, --backend <names>', 'where it is run and measured; further names are measured as well', collectNames)
     .option('--batch <count>', 'examples at once for throughput', parseCount, 64)
     .option('--seconds <number>', 'how long to measure each model', parsePositive, 1)
+    .option('--memory', 'measure peak memory, too, in processes of their own')
     .option('--no-measure', 'run nothing for the report')
     .option('--html <path>', 'write the report as a page of its own')
     .option('--json', 'print the report as JSON')
@@ -125,7 +128,9 @@ async function optimizeOn(
   const result = await optimize(model, {
     backend,
     steps,
-    measure: measure ? { batch, seconds, backends: others } : false,
+    measure: measure
+      ? { batch, seconds, backends: others, ...(options.memory ? { memory: measureMemory } : {}) }
+      : false,
     progress: progressNotes(),
     ...(samples === undefined ? {} : { calibration: samples.inputs }),
     ...(judge === undefined ? {} : { evaluate: judge }),

@@ -1,8 +1,8 @@
 export type { CalibrationSample, CalibrationSamples } from './calibration.js';
 export { fineTune, type Train } from './fine-tune.js';
+export type { MeasureMemory, MeasureOptions } from './measure-stages.js';
 export {
   type Evaluation,
-  type MeasureOptions,
   type OptimizationProgress,
   type OptimizationResult,
   type OptimizeOptions,

@@ -89,6 +89,22 @@ test('records quality, sizes, costs and speed of every step', async () => {
   expect(recordOf(model)?.stages).toHaveLength(3);
 });
 
+test('asks for peak memory of each stage and on each backend where it is told how', async () => {
+  const asked: string[] = [];
+  const memory = async (model: Model, backend: Backend, inputs: TensorMap): Promise<number> => {
+    asked.push(`${backend.name} ${Object.values(inputs)[0]?.shape[0]}`);
+    return 1000 + model.parameters.length;
+  };
+  const { report } = await run({
+    steps: [round('first', 2)],
+    measure: { ...quick, layers: false, memory, backends: [createReferenceBackend()] },
+  });
+  expect(new Set(asked)).toEqual(new Set(['onnxruntime 4', 'reference 4']));
+  expect(report.record.stages[1]?.speeds.map(({ backend }) => backend)).toEqual(['onnxruntime:cpu', 'reference:cpu']);
+  expect(report.record.stages[1]?.speeds[1]?.memoryBytes).toMatchObject({ median: 1006, count: 3 });
+  expect(report.toString()).toMatch(/Speed on reference:cpu[\s\S]*peak memory/);
+});
+
 test('the record survives the file, and no trace of it counts as bytes', async () => {
   const { model, report } = await run({ steps: [round('first', 4)], measure: false });
   const again = readOnnx(writeOnnx(model).bytes);

@@ -8,13 +8,13 @@ import {
 } from '@modelwright/core';
 import { compareLayers } from '../report/compare-layers.js';
 import { shareInterval } from '../report/confidence.js';
-import { measureSpeeds } from '../report/measure-speed.js';
-import type { BackendSpeed, LayerErrors, OptimizationRecord, Quality, StageRecord } from '../report/record.js';
+import type { LayerErrors, OptimizationRecord, Quality, StageRecord } from '../report/record.js';
 import { withMetadata, withoutRecord, withRecord } from '../report/record-in-metadata.js';
 import { OptimizationReport } from '../report/report.js';
 import type { OptimizationContext, OptimizationStep } from '../step.js';
 import { type CalibrationSamples, calibrationBatches } from './calibration.js';
-import { labelOf, requireSupport, requireSupportAfter } from './require-support.js';
+import { type MeasureOptions, measureStages } from './measure-stages.js';
+import { requireSupport, requireSupportAfter } from './require-support.js';
 import { type SampleInputs, sampleInputs } from './sample-inputs.js';
 import { staticFacts } from './stage.js';
 
@@ -28,18 +28,6 @@ export type Evaluation =
       /** Default `accuracy`. */
       readonly name?: string;
     };
-
-/** How results are measured. */
-export interface MeasureOptions {
-  /** Examples at once for throughput. Default 64. */
-  readonly batch?: number;
-  /** How long each model runs for each of latency and throughput, on each backend. Default 1. */
-  readonly seconds?: number;
-  /** Others to measure on besides the one that the steps use. */
-  readonly backends?: readonly Backend[];
-  /** Compare layer by layer what each step changed. Default true. */
-  readonly layers?: boolean;
-}
 
 /** Where {@link optimize} is. */
 export interface OptimizationProgress {
@@ -105,7 +93,7 @@ export async function optimize(model: Model, options: OptimizeOptions): Promise<
     extensions = [...extensions, ...applied.extensions];
     stages.push(applied.stage);
   }
-  const speeds = measure === false ? stages.map(() => []) : await measureAll(run, stages);
+  const speeds = measure === false ? [] : await measureStages(stages, { ...options, measure }, run.samples);
   const records = stages.map(({ record }, at) => ({ ...record, speeds: speeds[at] ?? [] }));
   const notes = [...remarks, ...(run.samples === undefined && measure !== false ? [noSamples] : [])];
   const record: OptimizationRecord = {
@@ -238,28 +226,6 @@ async function compareStages(
     if (!isModelwrightError(error) || signal?.aborted) throw error;
     return { notes: [`layers could not be compared: ${error.message}`] };
   }
-}
-
-/** Speeds by stage, on each backend. */
-async function measureAll({ options, samples }: Run, stages: readonly Stage[]): Promise<readonly BackendSpeed[][]> {
-  const { measure = {}, backend, signal, steps } = options;
-  const result: BackendSpeed[][] = stages.map(() => []);
-  if (measure === false || samples === undefined) return result;
-  const tell = teller(options, stages.at(-1)?.record.name ?? 'original', steps.length);
-  const { batch = 64, seconds = 1, backends = [] } = measure;
-  const models = stages.map(({ model }) => model);
-  for (const each of [backend, ...backends]) {
-    tell({ phase: 'measure', what: labelOf(each) });
-    const latency = await measureSpeeds(models, each, { ...samples.of(1), seconds, signal });
-    const throughput = await measureSpeeds(models, each, { ...samples.of(batch), seconds, signal });
-    for (const [at, speeds] of result.entries()) {
-      const [one, many] = [latency[at], throughput[at]];
-      if (one === undefined || many === undefined) continue;
-      const { threads } = each.capabilities;
-      speeds.push({ backend: labelOf(each), threads, latency: one, throughput: many });
-    }
-  }
-  return result;
 }
 
 /** Weights set on the copy do not reach the original. */

@@ -43,6 +43,11 @@ export function formatRate(estimate: Estimate): string {
   return `${shown}/s ± ${spread(estimate)}`;
 }
 
+/** `12.3 MB ± 2 %` */
+export function formatMemory(estimate: Estimate): string {
+  return `${formatBytes(estimate.median)} ± ${spread(estimate)}`;
+}
+
 /** `1.83× (1.79 … 1.90)` */
 export function formatSpeedup({ median, low, high }: Estimate): string {
   return `${short(median)}× (${short(low)} … ${short(high)})`;

@@ -1,4 +1,4 @@
-import type { Interval } from './confidence.js';
+import type { Estimate, Interval } from './confidence.js';
 import type { Speed } from './measure-speed.js';
 
 /** What the user's own function found of a model. */
@@ -19,6 +19,8 @@ export interface BackendSpeed {
   readonly latency: Speed;
   /** As many as give throughput. */
   readonly throughput: Speed;
+  /** By how much a process of its own grew at most to load the model and run that many examples. */
+  readonly memoryBytes?: Estimate;
 }
 
 /** How far one layer's result is from what it was before the step. */

@@ -55,9 +55,11 @@ function barsOf({ stages }: OptimizationRecord): string {
     length: fileBytes,
     text: formatBytes(fileBytes),
   }));
-  const speed = bars('Speed with many examples at once', stages, ({ speeds: [first] }) => {
+  const speed = bars('Speed with many examples at once', stages, ({ name, speeds: [first] }) => {
     const speedup = first?.throughput.speedup;
-    return speedup === undefined ? undefined : { length: speedup.median, text: formatSpeedup(speedup) };
+    return speedup === undefined
+      ? undefined
+      : { length: speedup.median, text: name === stages[0]?.name ? '1×' : formatSpeedup(speedup) };
   });
   return [size, speed].join('\n');
 }

@@ -3,6 +3,7 @@ import {
   formatCount,
   formatError,
   formatFactor,
+  formatMemory,
   formatMilliseconds,
   formatQuality,
   formatRate,
@@ -77,19 +78,21 @@ function speedTable(stages: readonly StageRecord[], backend: string): ReportTabl
   });
   const [{ speed: any } = { speed: undefined }] = measured;
   const [one, many] = [any?.latency.batch ?? 1, any?.throughput.batch ?? 1];
-  const rows = measured.map(({ stage, speed: { latency, throughput } }, at) => [
+  const withMemory = measured.some(({ speed }) => speed.memoryBytes !== undefined);
+  const rows = measured.map(({ stage, speed: { latency, throughput, memoryBytes } }, at) => [
     stage.name,
     formatMilliseconds(latency.milliseconds),
     at === 0 ? '' : formatSpeedup(latency.speedup),
     formatRate(throughput.examplesPerSecond),
     at === 0 ? '' : formatSpeedup(throughput.speedup),
+    ...(withMemory ? [memoryBytes === undefined ? '' : formatMemory(memoryBytes)] : []),
   ]);
   const threads = any?.threads ?? 1;
   return {
     title: `Speed on ${backend}, ${threads} thread${threads === 1 ? '' : 's'}`,
-    columns: ['', `batch ${one}`, 'faster', `batch ${many}`, 'faster'],
+    columns: ['', `batch ${one}`, 'faster', `batch ${many}`, 'faster', ...(withMemory ? ['peak memory'] : [])],
     rows,
-    caption: `Medians of ${any?.latency.milliseconds.count ?? 0} and ${any?.throughput.milliseconds.count ?? 0} rounds with 95 % ranges; all models had their turn in every round.`,
+    caption: `Medians of ${any?.latency.milliseconds.count ?? 0} and ${any?.throughput.milliseconds.count ?? 0} rounds with 95 % ranges; all models had their turn in every round.${withMemory ? ` Memory is by how much a process of its own grew to load the model and run ${many}.` : ''}`,
   };
 }
 

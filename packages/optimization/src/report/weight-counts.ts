@@ -1,4 +1,5 @@
-import { dtypeFacts, type Graph, isFloat, subgraphsOf, type Tensor } from '@modelwright/core';
+import { type Attributes, dtypeFacts, type Graph, isFloat, subgraphsOf, type Tensor } from '@modelwright/core';
+import { countCodedNonZero, countPackedNonZero, type PackedLayout } from './coded-weights.js';
 
 /** How many weights a graph holds. */
 export interface WeightCounts {
@@ -21,9 +22,8 @@ export function countWeights(graph: Graph): WeightCounts {
     weightBytes += Math.ceil((tensor.elementCount * dtypeFacts[tensor.dtype].bits) / 8);
     if (quantization.scales.has(value.name)) continue;
     const packed = quantization.packed.get(value.name);
-    const held = packed === undefined ? tensor.elementCount : packed.elements;
-    weights += held;
-    nonZeroWeights += packed === undefined ? countNonZero(tensor, quantization.zeroPoints.get(value.name)) : held;
+    weights += packed === undefined ? tensor.elementCount : packed.rows * packed.columns;
+    nonZeroWeights += nonZerosOf(value.name, tensor, quantization);
   }
   const inner = graph.nodes.flatMap((node) => subgraphsOf(node).map(({ graph: each }) => countWeights(each)));
   for (const each of inner) {
@@ -32,6 +32,12 @@ export function countWeights(graph: Graph): WeightCounts {
     weightBytes += each.weightBytes;
   }
   return { weights, nonZeroWeights, weightBytes };
+}
+
+function nonZerosOf(name: string, tensor: Tensor, { packed, coded, zeroPoints }: Quantization): number {
+  const [layout, values] = [packed.get(name), coded.get(name)];
+  if (layout !== undefined) return countPackedNonZero(tensor, layout);
+  return values === undefined ? countNonZero(tensor, zeroPoints.get(name)) : countCodedNonZero(tensor, values);
 }
 
 function isLearned({ dtype, rank, elementCount }: Tensor): boolean {
@@ -48,7 +54,9 @@ interface Quantization {
   /** Zero points by the name of the quantized constant. */
   readonly zeroPoints: ReadonlyMap<string, Tensor>;
   /** Weights that are packed several to a byte, by name. */
-  readonly packed: ReadonlyMap<string, { readonly elements: number }>;
+  readonly packed: ReadonlyMap<string, PackedLayout>;
+  /** Of weights that are places among shared values, those values, by name. */
+  readonly coded: ReadonlyMap<string, Tensor>;
 }
 
 /** Where a node takes quantized values, their scale and their zero point, as input numbers. */
@@ -73,13 +81,16 @@ const places: { readonly [op: string]: readonly (readonly [data: number, scale: 
     [1, 3, 5],
   ],
   MatMulNBits: [[1, 2, 3]],
+  GatherBlockQuantized: [[0, 2, 3]],
 };
 
 function quantizationOf(graph: Graph): Quantization {
   const quantized = new Set<string>();
   const scales = new Set<string>();
   const zeroPoints = new Map<string, Tensor>();
-  const packed = new Map<string, { elements: number }>();
+  const packed = new Map<string, PackedLayout>();
+  const coded = new Map<string, Tensor>();
+  const makers = new Map(graph.nodes.map((node) => [node.outputs[0], node]));
   for (const { op, inputs, attributes } of graph.nodes) {
     for (const [data, scale, zeroPoint] of places[op] ?? []) {
       for (const input of [inputs[scale], inputs[zeroPoint]]) if (input !== undefined) scales.add(input.name);
@@ -87,12 +98,33 @@ function quantizationOf(graph: Graph): Quantization {
       const tensor = zero === undefined ? undefined : graph.constants.get(zero);
       if (held !== undefined) quantized.add(held.name);
       if (held !== undefined && tensor !== undefined) zeroPoints.set(held.name, tensor);
-      if (op === 'MatMulNBits' && held !== undefined) {
-        packed.set(held.name, { elements: Number(attributes['K']) * Number(attributes['N']) });
-      }
+      const codes = held === undefined ? undefined : graph.constants.get(held);
+      const layout = codes === undefined ? undefined : layoutOf(op, attributes, codes);
+      if (held !== undefined && layout !== undefined) packed.set(held.name, { ...layout, zeroPoints: tensor });
     }
+    // Shared values with a place in them for each weight.
+    const [values, indices] = op === 'Gather' || op === 'GatherElements' ? inputs : [];
+    const cast = indices === undefined ? undefined : makers.get(indices);
+    const [codes] = cast?.op === 'Cast' ? cast.inputs : [];
+    const [table, held] = [values, codes].map((each) => (each === undefined ? undefined : graph.constants.get(each)));
+    if (values === undefined || codes === undefined || table === undefined || held === undefined) continue;
+    if (dtypeFacts[held.dtype].bits > 8 || !isFloat(table.dtype)) continue;
+    quantized.add(codes.name);
+    scales.add(values.name);
+    coded.set(codes.name, table);
   }
-  return { quantized, scales, zeroPoints, packed };
+  return { quantized, scales, zeroPoints, packed, coded };
+}
+
+function layoutOf(
+  op: string,
+  { K, N, bits = 4, block_size: blockSize = 128 }: Attributes,
+  { shape }: Tensor,
+): Omit<PackedLayout, 'zeroPoints'> | undefined {
+  const common = { bits: Number(bits), blockSize: Number(blockSize) };
+  if (op === 'MatMulNBits') return { ...common, rows: Number(N), columns: Number(K) };
+  const [rows = 0, width = 0] = shape;
+  return op === 'GatherBlockQuantized' ? { ...common, rows, columns: (width * 8) / common.bits } : undefined;
 }
 
 /** Elements that are not the zero point; one of a channel or block is matched on its axis. */
