@@ -222,7 +222,7 @@ async function train(): Promise<object> {
   const before = await accuracyOf(whole);
   const pruned = await removeChannels(whole, { ratio, roundTo: 8 });
   const [cut, speed] = [await accuracyOf(pruned), await speedOf(whole, pruned, inputsOf(whole, batchSize, 1))];
-  await learn(pruned, tune, 1e-3);
+  await learn(pruned, tune, 2e-3);
   const after = await accuracyOf(pruned);
   const percent = (accuracy: number): string => `${(100 * accuracy).toFixed(2)} %`;
   const row = (what: string, model: Model, accuracy: number): readonly string[] => [
