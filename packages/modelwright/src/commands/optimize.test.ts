@@ -86,7 +86,6 @@ test('judges with a module in TypeScript, exits with 1 where too much is lost, a
 }, 60_000);
 
 test.each<[string, readonly string[], number, string]>([
-  ['a share above one', ['--prune-weights', '1.5'], 2, 'a share between 0 and 1'],
   ['static without samples', ['--quantize', 'static'], 2, 'needs samples'],
   ['a folder that is not there', ['-o', 'nowhere/small.onnx'], 3, "cannot write 'nowhere/small.onnx'"],
 ])(
