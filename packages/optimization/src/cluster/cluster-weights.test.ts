@@ -14,6 +14,7 @@ import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { createTrainer, sgd } from '@modelwright/training';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, test } from 'vitest';
+import { countWeights } from '../report/weight-counts.js';
 import { assignToNearest, findCentroids } from './centroids.js';
 import { clusterModel, clusterWeights } from './cluster-weights.js';
 import { stripClusters } from './strip-clusters.js';
@@ -139,10 +140,17 @@ test.each([
   { clusters: 3, perChannel: true, dtype: 'uint4' },
 ])('stored as indices: $clusters clusters, per channel $perChannel', async ({ clusters, perChannel, dtype }) => {
   const backend = await opened;
-  const { model } = clusterModel(images(), { clusters, perChannel });
+  const float = images();
+  const kernel = float.getWeights()['dense.kernel'] as Tensor;
+  const pruned = toNumbers(kernel).map((value, at) => (at % 3 === 0 ? 0 : value));
+  float.setWeights({ 'dense.kernel': fromNumbers('float32', kernel.shape, pruned) });
+  const { model } = clusterModel(float, { clusters, perChannel });
   const small = stripClusters(model);
   const stored = small.parameters.find(({ name }) => name === 'dense.kernel');
   expect([stored?.value.dtype, stored?.trainable]).toEqual([dtype, false]);
+  expect(countWeights(small.graph)).toMatchObject(
+    (({ weights, nonZeroWeights }) => ({ weights, nonZeroWeights }))(countWeights(model.graph)),
+  );
   const wanted = await outputs(model, backend);
   const { bytes } = writeOnnx(small);
   for (const given of [

@@ -16,11 +16,12 @@ export interface WeightCounts {
  */
 export function countWeights(graph: Graph): WeightCounts {
   const quantization = quantizationOf(graph);
+  const names = new Set([...graph.constants.keys()].map(({ name }) => name));
   let [weights, nonZeroWeights, weightBytes] = [0, 0, 0];
   for (const [value, tensor] of graph.constants) {
     if (!isLearned(tensor) && !quantization.quantized.has(value.name)) continue;
     weightBytes += Math.ceil((tensor.elementCount * dtypeFacts[tensor.dtype].bits) / 8);
-    if (quantization.scales.has(value.name)) continue;
+    if (quantization.scales.has(value.name) || belongsToCodes(value.name, names)) continue;
     const packed = quantization.packed.get(value.name);
     weights += packed === undefined ? tensor.elementCount : packed.rows * packed.columns;
     nonZeroWeights += nonZerosOf(value.name, tensor, quantization);
@@ -44,6 +45,12 @@ function isLearned({ dtype, rank, elementCount }: Tensor): boolean {
   if (dtype === 'string' || dtype === 'bool') return false;
   if (isFloat(dtype)) return rank > 0 || elementCount > 1;
   return dtypeFacts[dtype].bits <= 8 || rank > 1;
+}
+
+/** Scales that stand in an op of their own behind a product of integers are found by their names. */
+function belongsToCodes(name: string, names: ReadonlySet<string>): boolean {
+  const [, codes] = /^(.+)\.(?:scale|zeroPoint)$/.exec(name) ?? [];
+  return codes !== undefined && names.has(codes);
 }
 
 interface Quantization {
