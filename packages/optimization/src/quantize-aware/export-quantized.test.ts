@@ -1,6 +1,6 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import { createBackend as createWasmBackend } from '@modelwright/backend-wasm';
-import { type Backend, type Model, ModelwrightError, type Tensor, tensor, toNumbers } from '@modelwright/core';
+import { type Backend, type Model, ModelwrightError, type Tensor, tensor, toNumbers, verify } from '@modelwright/core';
 import { dense, lstm, sequential } from '@modelwright/models';
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { adam, createTrainer } from '@modelwright/training';
@@ -117,6 +117,19 @@ test('of recurrent layers the weights alone', async () => {
   const dtypes = int8.parameters.map(({ name, value }) => `${name} ${value.dtype}`);
   expect(dtypes.filter((each) => each.endsWith('int8')).length).toBe(2);
   expect(farthest(inferred, await runtimeResult(int8, sequences[0]))).toBeLessThan(1e-5);
+});
+
+test('what a model remembers is still remembered', () => {
+  const layers = [lstm({ units: 3, stateful: true, name: 'memory' })];
+  const remembering = sequential({ batchSize: 2, inputShape: [4, 3], layers });
+  const aware = quantizationAware(remembering);
+  const int8 = exportQuantized(aware);
+  const names = ({ states }: Model): string[] => states.map(({ name }) => name);
+  expect(names(remembering).length).toBe(2);
+  expect(names(aware)).toEqual(names(remembering));
+  expect(names(int8)).toEqual(names(remembering));
+  expect(int8.graph.inputs.length).toBe(1);
+  verify(int8.graph);
 });
 
 test('as a step after pruning and clustering, whose zeros and shared values it keeps', async () => {

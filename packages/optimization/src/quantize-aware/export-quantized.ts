@@ -1,8 +1,11 @@
 import {
+  exposeStates,
   type Graph,
-  type Model,
+  Model,
+  type ModelState,
   ModelwrightError,
   type Node,
+  nextStateName,
   rebuildGraph,
   removeDeadNodes,
   substituteValues,
@@ -42,7 +45,8 @@ export interface ExportOptions {
  * @throws {@link ModelwrightError} `invalid-model` if the model was not made ready, or has not been trained so that its ranges are unknown.
  */
 export function exportQuantized(model: Model, { weights: dtype = 'int8' }: ExportOptions = {}): Model {
-  const prepared = withoutRounding(model.graph);
+  const open = exposeStates(model);
+  const prepared = withoutRounding(open.graph);
   requireTrained(model, prepared);
   const named = withWeights(prepared);
   const { graph, stored } = withStoredWeights(named.graph, named.weights);
@@ -57,7 +61,32 @@ export function exportQuantized(model: Model, { weights: dtype = 'int8' }: Expor
   );
   const scheme = { ...defaultScheme, weight: dtype };
   const written = writeIntegerForm(graph, plan, { scheme, ranges, weightScales });
-  return frozen(withGraph(model, withNarrowActivations(written, prepared.activations)));
+  const quantized = withGraph(open, withNarrowActivations(written, prepared.activations));
+  return frozen(withStates(quantized, model));
+}
+
+/** The model with states that were exposed as states again. */
+function withStates(exposed: Model, { states, graph: { constants: initial } }: Model): Model {
+  if (states.length === 0) return exposed;
+  const { name, graph, parameters, layers, losses, outputMasks, metadata } = exposed;
+  const constants = new Map(graph.constants);
+  const closed = states.map((state): ModelState => {
+    const value = graph.inputs.find((each) => each.name === state.value.name) as Value;
+    const next = graph.outputs.find((each) => each.name === nextStateName(state.name))?.value as Value;
+    constants.set(value, initial.get(state.value) as Tensor);
+    return { name: state.name, value, next };
+  });
+  const isState = new Set([
+    ...closed.map(({ value }) => value.name),
+    ...closed.map((state) => nextStateName(state.name)),
+  ]);
+  const inputs = graph.inputs.filter((input) => !isState.has(input.name));
+  const outputs = graph.outputs.filter((output) => !isState.has(output.name));
+  return new Model({
+    ...{ name, parameters, layers, losses, outputMasks, metadata },
+    states: closed,
+    graph: { ...graph, inputs, outputs, constants },
+  });
 }
 
 function requireTrained(model: Model, { weights, activations }: RoundedGraph): void {

@@ -1,12 +1,5 @@
-import {
-  cancelTransposes,
-  GraphBuilder,
-  type LayerInfo,
-  Model,
-  ModelwrightError,
-  removeDeadNodes,
-  runPasses,
-} from '@modelwright/core';
+import { cancelTransposes, GraphBuilder, type LayerInfo, Model, ModelwrightError } from '@modelwright/core';
+import { WorkingModel } from '../graph/working-model.js';
 import { planQuantization } from '../quantize/static/plan.js';
 import { withGraph } from '../with-graph.js';
 import { AwareRewriter } from './aware-rewriter.js';
@@ -38,7 +31,7 @@ export function quantizationAware(model: Model, options: QuantizationAwareOption
     throw new ModelwrightError('invalid-model', `model '${model.name}' trains with rounding already`);
   }
   const resolved = resolveOptions(options);
-  const tidy = withGraph(model, runPasses(model.graph, [cancelTransposes, removeDeadNodes]));
+  const tidy = withoutTransposes(model);
   const skeleton = skeletonOf(tidy.graph);
   const { planned, recurrent } = awareSelection(tidy.graph, options);
   const plan = planQuantization(skeleton.graph, planned);
@@ -50,6 +43,13 @@ export function quantizationAware(model: Model, options: QuantizationAwareOption
   const rounding = new Rounding(builder, resolved);
   new AwareRewriter({ model: tidy, builder, rounding, skeleton, plan, recurrent }).run();
   return withParameters(withGraph(tidy, builder.build()), rounding);
+}
+
+/** Layout changes between layers would hide what follows what. */
+function withoutTransposes(model: Model): Model {
+  const working = new WorkingModel(model);
+  working.run(cancelTransposes);
+  return working.finish();
 }
 
 /** The model with what rounding keeps beside the weights, as a layer of its own. */
