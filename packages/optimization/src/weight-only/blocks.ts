@@ -135,19 +135,19 @@ function gridBetween(low: number, high: number, { bits, symmetric }: Pick<BlockF
   return { scale, zeroPoint: Math.max(0, Math.min(highest, Math.round(-low / scale))) };
 }
 
-const shrinkSteps = 40;
-const smallestShare = 0.5;
+const shrinkSteps = 20;
+const smallestShare = 0.6;
 
-/** The best of ranges between half and all of the block's own, by squared error. */
+/** The best of ranges between a good half and all of the block's own, by squared error. */
 function leastError(
   numbers: Float64Array,
   { low, high, whole }: { readonly low: number; readonly high: number; readonly whole: Grid },
   format: Pick<BlockFormat, 'bits' | 'symmetric'>,
 ): Grid {
   let best = whole;
-  let least = squaredError(numbers, whole, format.bits);
+  let least = squaredError(numbers, whole, format.bits, Number.POSITIVE_INFINITY);
   const tryGrid = (grid: Grid): void => {
-    const error = squaredError(numbers, grid, format.bits);
+    const error = squaredError(numbers, grid, format.bits, least);
     if (error < least) [best, least] = [grid, error];
   };
   for (let step = 0; step < shrinkSteps; step++) {
@@ -160,9 +160,14 @@ function leastError(
   return best;
 }
 
-function squaredError(numbers: Float64Array, grid: Grid, bits: number): number {
-  const highest = 2 ** bits - 1;
+/** `Σ (w − ŵ)²`, or as much of it as is known when it passes `limit`. */
+function squaredError(numbers: Float64Array, { scale, zeroPoint }: Grid, bits: number, limit: number): number {
+  const [lowest, highest] = [-zeroPoint, 2 ** bits - 1 - zeroPoint];
   let sum = 0;
-  for (const value of numbers) sum += (value - (codeOf(value, grid, highest) - grid.zeroPoint) * grid.scale) ** 2;
+  for (let at = 0; at < numbers.length && sum <= limit; at++) {
+    const value = numbers[at] as number;
+    const step = Math.max(lowest, Math.min(highest, Math.round(value / scale)));
+    sum += (value - step * scale) ** 2;
+  }
   return sum;
 }
