@@ -1,6 +1,7 @@
 import { fromNumbers, type Graph, type Model, type Node, type Tensor, toNumbers, type Value } from '@modelwright/core';
 import { weightedNodes } from '../weighted-nodes.js';
 import { type GraphUses, usesOf } from './graph-uses.js';
+import { pinnedGraph } from './pinned-graph.js';
 import { integerReadyForm, withConstants } from './prepare.js';
 
 /** A layer whose outputs go, through ops that scale with their inputs, into one other layer and nowhere else. */
@@ -31,7 +32,7 @@ export interface EqualizationOptions {
  */
 export function equalizeLayers(model: Model, options: EqualizationOptions = {}): Model {
   const prepared = integerReadyForm(model);
-  const pairs = pairsOf(prepared.graph);
+  const pairs = pairsOf(pinnedGraph(prepared));
   if (pairs.length === 0) return prepared;
   const weights = new EditedConstants(prepared.graph);
   for (let round = 0; round < (options.rounds ?? 10); round++) {

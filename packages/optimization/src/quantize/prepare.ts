@@ -1,6 +1,5 @@
 import {
   cancelTransposes,
-  type Graph,
   type Model,
   removeDeadNodes,
   runPasses,
@@ -9,12 +8,12 @@ import {
   type Value,
 } from '@modelwright/core';
 import { foldBatchNormalization } from '../graph/fold-batch-normalization.js';
-import { withGraph } from '../with-graph.js';
+import { pinnedGraph, unpinned } from './pinned-graph.js';
 import { affineAsConvolution } from './static/affine-convolutions.js';
 
 /** The model as it infers: modes resolved, layout changes that undo each other gone. What is quantized is what will run. */
 export function inferenceForm(model: Model): Model {
-  return withGraph(model, runPasses(model.graph, [toInference, cancelTransposes, removeDeadNodes]));
+  return unpinned(model, runPasses(pinnedGraph(model), [toInference, cancelTransposes, removeDeadNodes]));
 }
 
 /**
@@ -25,12 +24,12 @@ export function integerReadyForm(model: Model): Model {
   const prepared = inferenceForm(model);
   if (!prepared.graph.nodes.some(({ op }) => op === 'BatchNormalization')) return prepared;
   const folded = foldBatchNormalization(prepared);
-  return withGraph(folded, affineAsConvolution(folded.graph));
+  return unpinned(folded, affineAsConvolution(pinnedGraph(folded)));
 }
 
 /** The same model with other values of some constants. */
 export function withConstants(model: Model, replaced: ReadonlyMap<Value, Tensor>): Model {
   if (replaced.size === 0) return model;
   const constants = new Map([...model.graph.constants].map(([value, held]) => [value, replaced.get(value) ?? held]));
-  return withGraph(model, { ...model.graph, constants } satisfies Graph);
+  return unpinned(model, { ...pinnedGraph(model), constants });
 }

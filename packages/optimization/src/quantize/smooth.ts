@@ -11,6 +11,7 @@ import {
 import { weightedNodes } from '../weighted-nodes.js';
 import { type Observation, observe } from './calibrate/observe.js';
 import { type GraphUses, usesOf } from './graph-uses.js';
+import { pinnedGraph } from './pinned-graph.js';
 import { inferenceForm, withConstants } from './prepare.js';
 
 export interface SmoothingOptions extends Observation {
@@ -42,7 +43,7 @@ export async function smoothActivations(model: Model, options: SmoothingOptions)
   if (!(alpha >= 0 && alpha <= 1))
     throw new ModelwrightError('invalid-argument', `alpha is ${alpha}; it lies between 0 and 1`, { given: alpha });
   const prepared = inferenceForm(model);
-  const groups = groupsOf(prepared.graph);
+  const groups = groupsOf(pinnedGraph(prepared));
   if (groups.length === 0) return prepared;
   const largest = await largestFeatures(prepared, groups, options);
   const replaced = new Map<Value, Tensor>();

@@ -1,5 +1,13 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
-import { type Backend, createReferenceBackend, type Model, Tensor, type TensorMap } from '@modelwright/core';
+import {
+  type Backend,
+  createPredictor,
+  createReferenceBackend,
+  type Model,
+  Tensor,
+  type TensorMap,
+  toNumbers,
+} from '@modelwright/core';
 import {
   bidirectional,
   conv2d,
@@ -13,6 +21,7 @@ import {
   sequential,
 } from '@modelwright/models';
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
+import { createGenerator } from '@modelwright/text';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { opsThatRun, outputOf, relativeError, runDirectly } from '../run-directly.cases.js';
 import { quantizeDynamic } from './quantize-dynamic.js';
@@ -112,6 +121,44 @@ test('the file is written, read and quantized models of files work alike', async
   const quantized = quantizeDynamic(imported, { scheme: { reduceRange: true } });
   expect(writeOnnx(quantized).bytes.length).toBeLessThan(writeOnnx(float).bytes.length * 0.7);
   await expectAlike(readOnnx(writeOnnx(quantized).bytes), float, words('tokens', 2, 7, 40), 0.05);
+});
+
+test('a stateful LSTM keeps what it remembers', async () => {
+  const layers = [lstm({ units: 6, stateful: true }), dense({ units: 2 })];
+  const float = sequential({ inputShape: [4, 3], batchSize: 2, layers, seed: 8 });
+  const input = new Tensor(
+    'float32',
+    [2, 4, 3],
+    Float32Array.from({ length: 24 }, (_, at) => Math.sin(at)),
+  );
+  const quantized = quantizeDynamic(float);
+  const runTwice = async (model: Model): Promise<Tensor> => {
+    const predictor = await createPredictor(model, backend);
+    await predictor.predict({ input });
+    const { output } = await predictor.predict({ input });
+    await predictor.dispose();
+    return output as Tensor;
+  };
+  expect(quantized.states).toHaveLength(2);
+  const first = await outputOf(quantized, backend, { input });
+  expect(relativeError(await runTwice(quantized), await runTwice(float))).toBeLessThan(0.05);
+  expect(relativeError(await runTwice(quantized), first)).toBeGreaterThan(0.1);
+});
+
+test('a quantized GPT generates token by token as it reads whole texts', async () => {
+  const quantized = quantizeDynamic(smallGpt());
+  const generator = await createGenerator(quantized, { backend });
+  const prompt = [3, 9, 27, 1];
+  const generated: number[] = [];
+  for await (const { token } of generator.generate(prompt, { maxTokens: 3, temperature: 0 })) generated.push(token);
+  await generator.dispose();
+  const tokens = new Tensor('int32', [1, 6], Int32Array.from([...prompt, ...generated.slice(0, 2)]));
+  const logits = toNumbers(await outputOf(quantized, backend, { tokens }));
+  const best = (step: number): number => {
+    const row = logits.subarray(step * 40, (step + 1) * 40);
+    return row.indexOf(row.reduce((a, b) => Math.max(a, b)));
+  };
+  expect(generated).toEqual([best(3), best(4), best(5)]);
 });
 
 test('a model without products is refused, naming its convolutions', () => {

@@ -1,11 +1,11 @@
 import type { Graph, Model, Tensor, Value } from '@modelwright/core';
-import { withGraph } from '../../with-graph.js';
 import type { ValueRange } from '../affine.js';
 import { calibrate } from '../calibrate/calibrate.js';
 import { type DynamicPlan, planSelected } from '../dynamic/plan.js';
 import { writeDynamicForm } from '../dynamic/write-dynamic-form.js';
 import { equalizeLayers } from '../equalize.js';
 import { frozen } from '../frozen.js';
+import { pinnedGraph, unpinned } from '../pinned-graph.js';
 import { integerReadyForm } from '../prepare.js';
 import { defaultScheme, type QuantizationScheme, schemeName } from '../scheme.js';
 import { lenientSelectorOf, type NamePattern } from '../selection.js';
@@ -20,11 +20,14 @@ export class StaticQuantizer {
   readonly #options: StaticQuantizationOptions;
   readonly #scheme: QuantizationScheme;
   readonly #prepared: Model;
+  /** Of the prepared model, pinned. */
+  readonly #graph: Graph;
   readonly #ranges: Map<Value, ValueRange> = new Map();
   #biases: ReadonlyMap<Value, Tensor> | undefined;
 
   private constructor(prepared: Model, options: StaticQuantizationOptions) {
     this.#prepared = prepared;
+    this.#graph = pinnedGraph(prepared);
     this.#options = options;
     this.#scheme = { ...defaultScheme, ...options.scheme };
   }
@@ -41,7 +44,7 @@ export class StaticQuantizer {
   /** Names of the weights that would be quantized. */
   get layers(): readonly string[] {
     const planned = [...this.#plan([]).weights.values()].map(({ value }) => value.name);
-    const rest = this.#rest(this.#prepared.graph, []).values;
+    const rest = this.#rest(this.#graph, []).values;
     return [...new Set([...planned, ...[...rest].map(({ name }) => name)])];
   }
 
@@ -54,12 +57,12 @@ export class StaticQuantizer {
     for (const [value, range] of seen) this.#ranges.set(value, range);
     const { weightRange = 'max' } = this.#options;
     const options = { scheme: this.#scheme, ranges: this.#ranges, weightRange, biases: corrected };
-    const integer = writeIntegerForm(this.#prepared.graph, plan, options);
+    const integer = writeIntegerForm(this.#graph, plan, options);
     const rest = this.#rest(integer, exclude);
     const { ops } = this.#options.backend.capabilities;
     const recurrent = ops.has('com.microsoft:DynamicQuantizeLSTM') ? 'runtime' : 'standard';
     const graph = writeDynamicForm(integer, rest, { scheme: this.#scheme, weightRange, recurrent });
-    return { model: frozen(withGraph(this.#prepared, graph)), notes: notesOf({ plan, rest, scheme: this.#scheme }) };
+    return { model: frozen(unpinned(this.#prepared, graph)), notes: notesOf({ plan, rest, scheme: this.#scheme }) };
   }
 
   /** Weights that have only a dynamic form. */
@@ -72,7 +75,7 @@ export class StaticQuantizer {
   #plan(exclude: readonly NamePattern[]): QuantizationPlan {
     const { exclude: always = [] } = this.#options;
     const options = { ...this.#options, exclude: [...always, ...exclude], absorbsRelu: absorbsRelu(this.#scheme) };
-    return planQuantization(this.#prepared.graph, options);
+    return planQuantization(this.#graph, options);
   }
 
   async #corrected(): Promise<ReadonlyMap<Value, Tensor>> {
