@@ -4,8 +4,9 @@ import {
   evaluateGraph,
   evaluateNodeOn,
   fromNumbers,
+  GraphBuilder,
   isModelwrightError,
-  type Model,
+  Model,
   type Node,
   type Tensor,
   type TensorMap,
@@ -154,6 +155,30 @@ test('dense layers whose widths fill no block, with a Gemm bias', async () => {
   const { output } = evaluateGraph(standard.graph, inputs);
   expect(distance(await outputsOfFile(quantized, inputs), toNumbers(output as Tensor))).toBeLessThan(1e-5);
   expect(distance(await outputsOfFile(standard, inputs), toNumbers(output as Tensor))).toBeLessThan(2e-2);
+});
+
+test.each([
+  { attributes: { transB: 1 }, bias: [5], op: 'MatMulNBits' },
+  { attributes: { transB: 1 }, bias: [1, 5], op: 'MatMulNBits' },
+  { attributes: { transB: 1, alpha: 0.5 }, bias: [5], op: 'DequantizeLinear' },
+  { attributes: { transB: 1, beta: 2 }, bias: [1], op: 'DequantizeLinear' },
+])('a Gemm as exporters write it, $attributes with a bias of $bias', async ({ attributes, bias, op }) => {
+  const wave = (shape: readonly number[]): Tensor =>
+    fromNumbers(
+      'float32',
+      shape,
+      Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, at) => Math.sin(at * 1.7)),
+    );
+  const builder = new GraphBuilder('exported');
+  const [weight, offset] = [builder.constant(wave([5, 64])), builder.constant(wave(bias))];
+  builder.output('y', builder.op('Gemm', [builder.input('x', 'float32', ['n', 64]), weight, offset], attributes));
+  const model = new Model({ name: 'exported', graph: builder.build(), parameters: [] });
+  const quantized = await quantizeWeightOnly(model, { accuracyLevel: 0 });
+  expect(quantized.graph.nodes.map((node) => node.op)).toContain(op);
+  const { y } = evaluateGraph(quantized.graph, { x: wave([3, 64]) });
+  expect(distance(await outputsOfFile(quantized, { x: wave([3, 64]) }), toNumbers(y as Tensor))).toBeLessThan(2e-2);
+  const { y: float } = evaluateGraph(model.graph, { x: wave([3, 64]) });
+  expect(distance(toNumbers(y as Tensor), toNumbers(float as Tensor))).toBeLessThan(0.2);
 });
 
 test('pruned weights stay zero', async () => {
