@@ -41,12 +41,20 @@ export function foldBatchNormalization(model: Model, options: FoldBatchNormaliza
   return working.finish();
 }
 
-/** The same on a model that other rewrites work on, too. @returns what was done, in words; undefined where nothing was. */
-export function foldNormalization(working: WorkingModel): string | undefined {
+/**
+ * The same on a model that other rewrites work on, too.
+ *
+ * @param selects - Which normalization to fold. Default all.
+ * @returns what was done, in words; undefined where nothing was.
+ */
+export function foldNormalization(
+  working: WorkingModel,
+  selects: (normalization: Node) => boolean = () => true,
+): string | undefined {
   working.run(cancelTransposes);
   const made = new Set<string>();
   working.edit((editor) => {
-    for (const node of editor.nodes.filter(isNormalization)) {
+    for (const node of editor.nodes.filter((each) => isNormalization(each) && selects(each))) {
       for (const output of asAffine(working, editor, node) ?? []) made.add(output.name);
     }
   });

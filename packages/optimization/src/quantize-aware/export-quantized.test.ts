@@ -1,7 +1,7 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import { createBackend as createWasmBackend } from '@modelwright/backend-wasm';
 import { type Backend, type Model, ModelwrightError, type Tensor, tensor, toNumbers, verify } from '@modelwright/core';
-import { dense, lstm, sequential } from '@modelwright/models';
+import { batchNormalization, conv2d, dense, flatten, lstm, sequential } from '@modelwright/models';
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { adam, createTrainer } from '@modelwright/training';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
@@ -117,6 +117,28 @@ test('of recurrent layers the weights alone', async () => {
   const dtypes = int8.parameters.map(({ name, value }) => `${name} ${value.dtype}`);
   expect(dtypes.filter((each) => each.endsWith('int8')).length).toBe(2);
   expect(farthest(inferred, await runtimeResult(int8, sequences[0]))).toBeLessThan(1e-5);
+});
+
+test('normalization behind an activation is part of the integers, too', async () => {
+  const layers = [
+    conv2d({ filters: 4, kernelSize: 3, activation: 'relu', padding: 'same' }),
+    batchNormalization({ name: 'padded' }),
+    conv2d({ filters: 4, kernelSize: 3, activation: 'relu', padding: 'same' }),
+    batchNormalization({ name: 'last' }),
+    flatten(),
+    dense({ units: classCount, activation: 'softmax' }),
+  ];
+  const model = sequential({ inputShape: batch[0].shape.slice(1), layers });
+  const statistics = ['padded', 'last'].flatMap((name) => [
+    [`${name}.movingMean`, tensor([0.1, 0.2, 0.3, 0.4])] as const,
+    [`${name}.movingVariance`, tensor([1, 0.5, 2, 0.1])] as const,
+  ]);
+  model.setWeights(Object.fromEntries(statistics));
+  const aware = quantizationAware(model);
+  const inferred = await inferredAfter(aware, batch, { steps: 4 });
+  const int8 = exportQuantized(aware);
+  expect(farthest(inferred, await runtimeResult(int8, batch[0]))).toBeLessThan(tolerance);
+  expect(int8.graph.nodes.filter(({ op }) => op === 'BatchNormalization')).toEqual([]);
 });
 
 test('what a model remembers is still remembered', () => {

@@ -1,5 +1,7 @@
 import { cancelTransposes, GraphBuilder, type LayerInfo, Model, ModelwrightError } from '@modelwright/core';
+import { foldNormalization } from '../graph/fold-batch-normalization.js';
 import { WorkingModel } from '../graph/working-model.js';
+import { affineAsConvolution } from '../quantize/static/affine-convolutions.js';
 import { planQuantization } from '../quantize/static/plan.js';
 import { withGraph } from '../with-graph.js';
 import { AwareRewriter } from './aware-rewriter.js';
@@ -14,7 +16,8 @@ import { skeletonOf } from './skeleton.js';
  * Train it with any trainer, as any model; then {@link exportQuantized} makes the integer model of it.
  *
  * Ranges of activations, the running statistics and the count of steps are parameters of the model: they are saved with it, and
- * evaluation during training shows what the integer model will reach. Zeros of weights stay zeros, and extensions of the trainer (masks,
+ * evaluation during training shows what the integer model will reach. Normalization that follows no layer directly (but an activation, say)
+ * is folded at once, with the statistics that it has: train such models first. Zeros of weights stay zeros, and extensions of the trainer (masks,
  * shared centroids) act on weights before they are rounded. Of recurrent layers, weights alone are rounded.
  *
  * @throws {@link ModelwrightError} `invalid-argument` for options that make no sense or names that mean no layer, `invalid-model` if
@@ -31,7 +34,7 @@ export function quantizationAware(model: Model, options: QuantizationAwareOption
     throw new ModelwrightError('invalid-model', `model '${model.name}' trains with rounding already`);
   }
   const resolved = resolveOptions(options);
-  const tidy = withoutTransposes(model);
+  const tidy = readied(model);
   const skeleton = skeletonOf(tidy.graph);
   const { planned, recurrent } = awareSelection(tidy.graph, options);
   const plan = planQuantization(skeleton.graph, planned);
@@ -45,11 +48,17 @@ export function quantizationAware(model: Model, options: QuantizationAwareOption
   return withParameters(withGraph(tidy, builder.build()), rounding);
 }
 
-/** Layout changes between layers would hide what follows what. */
-function withoutTransposes(model: Model): Model {
+/**
+ * The model without layout changes between layers, which would hide what follows what, and with normalization only where training can
+ * fold it into the layer before it. Elsewhere, after an activation, it is folded for good, with the statistics that it has.
+ */
+function readied(model: Model): Model {
   const working = new WorkingModel(model);
   working.run(cancelTransposes);
-  return working.finish();
+  const kept = new Set([...skeletonOf(working.graph).normalized.keys()].map(({ name }) => name));
+  const folded = foldNormalization(working, ({ name }) => !kept.has(name));
+  const finished = working.finish();
+  return folded === undefined ? finished : withGraph(finished, affineAsConvolution(finished.graph));
 }
 
 /** The model with what rounding keeps beside the weights, as a layer of its own. */
