@@ -47,14 +47,12 @@ function foldNode(model: WorkingModel, editor: GraphEditor, node: Node): boolean
   const held = node.inputs.map((input) => editor.constantOf(input));
   if (held.length === 0 || held.some((tensor, index) => tensor === undefined && node.inputs[index] !== undefined))
     return false;
-  // A large weight that others read as it is would be there twice.
-  if (
-    node.inputs.some(
-      (input, at) =>
-        input !== undefined && bytesOf(held[at] as Tensor) > largestGrowthBytes && editor.readersOf(input).length > 1,
-    )
-  )
-    return false;
+  // What others read as it is would be there twice, and no longer be trained as one.
+  const isShared = (input: Value | undefined, at: number): boolean =>
+    input !== undefined &&
+    editor.readersOf(input).length > 1 &&
+    (model.originOf(input) !== undefined || bytesOf(held[at] as Tensor) > largestGrowthBytes);
+  if (node.inputs.some(isShared)) return false;
   const given = held.reduce((sum, tensor) => sum + (tensor === undefined ? 0 : bytesOf(tensor)), 0);
   if (declaredBytes(node) > given + largestGrowthBytes) return false;
   const results = evaluateNodeOn(node, held).map((tensor, index) =>

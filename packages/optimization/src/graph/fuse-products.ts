@@ -64,14 +64,24 @@ export const fuseGlobalPooling: Rewrite = {
   apply(node, editor) {
     const input = node.inputs[0] as Value;
     const axes = editor.constantOf(node.inputs[1]);
-    if (node.attributes['keepdims'] === 0 || axes === undefined || !isSpatial(axes, input.shape.length))
-      return undefined;
+    if (axes === undefined || !isSpatial(axes, input.shape.length)) return undefined;
     if (input.shape.length !== 4 || input.dtype !== 'float32') return undefined;
     const op = node.op === 'ReduceMean' ? 'GlobalAveragePool' : 'GlobalMaxPool';
-    become(editor, node, { op, inputs: [input], attributes: {} });
+    if (node.attributes['keepdims'] === 0) flattened(editor, node, op);
+    else become(editor, node, { op, inputs: [input], attributes: {} });
     return `${node.op} as ${op}`;
   },
 };
+
+function flattened(editor: GraphEditor, node: Node, op: string): void {
+  const output = node.outputs[0] as Value;
+  const pooled: Value = { ...output, shape: [...output.shape, 1, 1], name: editor.claim(`${output.name}/pooled`) };
+  const common = { domain: '', name: editor.claim(`${node.name}/${op}`) };
+  editor.replace(node, [
+    { ...common, op, inputs: node.inputs.slice(0, 1), outputs: [pooled], attributes: {} },
+    { ...common, op: 'Flatten', name: node.name, inputs: [pooled], outputs: [output], attributes: { axis: 1 } },
+  ]);
+}
 
 function isSpatial(axes: Tensor, rank: number): boolean {
   const found = new Set([...toNumbers(axes)].map((axis) => (axis < 0 ? axis + rank : axis)));

@@ -23,6 +23,7 @@ import { removeIdleRelu, removeRedundant } from './remove-redundant.js';
 import { applyRewrites, type Rewrite } from './rewrite.js';
 import { scaleByConvolution } from './scale-by-convolution.js';
 import { shareEqualWeights } from './share-weights.js';
+import { sinkTransposes } from './sink-transposes.js';
 import type { WorkingModel } from './working-model.js';
 
 /**
@@ -110,9 +111,10 @@ function foldAllConstants(model: WorkingModel): Done {
 
 // Constants that a transpose slid past are reshaped.
 function slideTransposes(model: WorkingModel): Done {
+  const sunk = applyRewrites(model, [sinkTransposes]);
   const done = counted(model, cancelTransposes, 'Transpose', isTranspose);
   foldDerivedConstants(model);
-  return done;
+  return new Map([...sunk, ...done]);
 }
 
 function foldAllNormalization(model: WorkingModel): Done {

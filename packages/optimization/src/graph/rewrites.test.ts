@@ -101,6 +101,27 @@ const cases: readonly (readonly [string, readonly string[], Case['build']])[] = 
     },
   ],
   [
+    'images in one layout between layers whose channels stand last',
+    ['Pad', 'Slice', 'Transpose', 'Conv', 'Slice', 'Relu', 'Conv', 'GlobalAveragePool', 'Flatten', 'Softmax'],
+    (b) => {
+      const [first, last] = [{ perm: [0, 3, 1, 2] }, { perm: [0, 2, 3, 1] }];
+      const x = b.input('x', 'float32', ['batch', 6, 6, 4]);
+      const around = b.op('Pad', [x, b.integers([0, 1, 1, 0, 0, 1, 1, 0])]);
+      const cut = b.op('Slice', [around, b.integers([0, 0]), b.integers([7, 8]), b.integers([1, 2])]);
+      const features = b.op('Conv', [b.op('Transpose', [cut], first), b.constant(vary([3, 4, 3, 3]))]);
+      const nearer = b.op('Slice', [
+        b.op('Transpose', [features], last),
+        b.integers([1]),
+        b.integers([4]),
+        b.integers([-2]),
+      ]);
+      const padded = b.op('Pad', [b.op('Relu', [nearer]), b.integers([0, 0, 1, 0, 0, 0, 1, 0])]);
+      const again = b.op('Conv', [b.op('Transpose', [padded], first), b.constant(vary([5, 3, 3, 3]))]);
+      const mean = b.op('ReduceMean', [b.op('Transpose', [again], last), b.integers([1, 2])], { keepdims: 0 });
+      return b.op('Softmax', [mean], { axis: -1 });
+    },
+  ],
+  [
     'a Reshape of a transpose that moves no element',
     ['GlobalAveragePool', 'Reshape'],
     (b) => {

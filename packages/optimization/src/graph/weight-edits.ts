@@ -8,7 +8,7 @@ export type MadeWeights = Map<Value, Map<string, Value>>;
 
 export interface WeightEditOptions {
   readonly made: MadeWeights;
-  /** Whether a large weight may be copied that other nodes read as it is. */
+  /** Whether a large weight, or a parameter, may be copied that other nodes read as it is. */
   readonly copies: boolean;
 }
 
@@ -40,7 +40,8 @@ export class WeightEdits {
     const value = node.inputs[1];
     const tensor = this.editor.constantOf(value);
     if (value === undefined || tensor === undefined || tensor.rank < 2) return undefined;
-    const isShared = tensor.elementCount > fewElements && this.editor.readersOf(value).length > 1;
+    const isLarge = tensor.elementCount > fewElements || this.model.originOf(value) !== undefined;
+    const isShared = isLarge && this.editor.readersOf(value).length > 1;
     return isShared && !this.#copies ? undefined : { value, tensor };
   }
 
