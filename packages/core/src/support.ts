@@ -25,8 +25,9 @@ export interface Support {
 export function supportOf(model: Model, capabilities: BackendCapabilities): Support {
   const graph = inferenceProgram(model).graph;
   const runs = ({ op, domain }: Node): boolean => capabilities.ops.has(op) || capabilities.ops.has(`${domain}:${op}`);
-  const nodes = allNodes(decomposed());
-  const used = dtypesOf(nodes);
+  const simpler = decomposed();
+  const nodes = allNodes(simpler);
+  const used = dtypesOf(allNodes(withoutWeightNodes(simpler)));
   const obstacles = [
     ...missingOps(nodes.filter((node) => !runs(node))),
     ...used.filter((dtype) => !capabilities.dtypes.has(dtype)).map((dtype) => `dtype ${dtype}`),
@@ -42,6 +43,19 @@ export function supportOf(model: Model, capabilities: BackendCapabilities): Supp
       throw error;
     }
   }
+}
+
+/** Leaves out what is computed from weights alone, as when 4-bit codes become floats: that happens while a model is loaded. */
+function withoutWeightNodes(graph: Graph): Graph {
+  const known = new Set<Value>(graph.constants.keys());
+  const nodes = graph.nodes.filter((node) => {
+    const { inputs, outputs } = node;
+    const isKnown = inputs.length > 0 && inputs.every((value) => value === undefined || known.has(value));
+    if (!isKnown || subgraphsOf(node).length > 0) return true;
+    for (const output of outputs) known.add(output);
+    return false;
+  });
+  return { ...graph, nodes };
 }
 
 function allNodes(graph: Graph): readonly Node[] {

@@ -62,6 +62,21 @@ describe('whether a backend can run a model', () => {
     expect(obstacles).toEqual([expect.stringMatching(/^op MatMul \(node '.*MatMul.*'\)$/), 'dtype float32']);
   });
 
+  test('4-bit weights need no arithmetic of 4 bits: they become floats while the model loads', () => {
+    const builder = new GraphBuilder('blocks');
+    const [x, scales] = [builder.input('x', 'float32', [2, 16]), builder.constant(zeros('float32', [1, 3]))];
+    const codes = builder.constant(castTensor(zeros('float32', [16, 3]), 'int4'));
+    const weight = builder.op('DequantizeLinear', [codes, scales], { axis: 0, block_size: 16 });
+    const packed = builder.constant(zeros('uint8', [3, 1, 8]));
+    const node = { op: 'MatMulNBits', domain: 'com.microsoft', attributes: { K: 16, N: 3, bits: 4, block_size: 16 } };
+    const inputs = [x, packed, builder.constant(zeros('float32', [3, 1]))];
+    const [other] = builder.foreign({ ...node, inputs, outputs: [{ dtype: 'float32', shape: [2, 3] }] });
+    builder.output('y', builder.op('Add', [builder.op('MatMul', [x, weight]), other]));
+    const model = new Model({ name: 'blocks', graph: builder.build(), parameters: [] });
+    const dtypes = new Set<DType>(['float32', 'int64']);
+    expect(supportOf(model, { ...capabilities, dtypes })).toEqual({ runs: true, obstacles: [], notes: [] });
+  });
+
   test('an op that only somebody else knows runs where its backend lists it', () => {
     const builder = new GraphBuilder('foreign');
     const x = builder.input('x', 'float32', [2]);
