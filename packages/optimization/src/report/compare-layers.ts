@@ -40,7 +40,7 @@ export interface CompareLayersOptions {
  * itself, and what it alone does to the outputs.
  *
  * @param before - The model as it was.
- * @param after - The same model with other weights or ops: quantized, say. Layers of another width are left out.
+ * @param after - The same model with other weights or ops: quantized, say. Layers of another width or scale are left out.
  * @returns the layer that hurts the outputs most first.
  * @throws {@link ModelwrightError} what the backend cannot run.
  * @example

@@ -101,7 +101,9 @@ export function matchLayers(
     });
     const least = Math.min(...matches.map(({ error }) => error));
     const chosen = matches.find(({ error }) => error <= least * 1.5 + 1e-7);
-    if (chosen === undefined || taken.has(chosen.before.value) || taken.has(chosen.after.value)) return [];
+    // Folding may have moved a factor from here into a later layer: the value is then another one, not a wrong one.
+    if (chosen === undefined || isRescaled(chosen)) return [];
+    if (taken.has(chosen.before.value) || taken.has(chosen.after.value)) return [];
     taken.add(chosen.before.value).add(chosen.after.value);
     return [chosen];
   });
@@ -153,4 +155,47 @@ export function relativeErrorOf(pairs: readonly (readonly [Float64Array, Float64
   if (Number.isNaN(difference)) return Number.POSITIVE_INFINITY;
   if (norm === 0) return difference === 0 ? 0 : Number.POSITIVE_INFINITY;
   return Math.sqrt(difference / norm);
+}
+
+/** From here on it is looked whether a difference is a scale. */
+const largeError = 0.05;
+const fewestOfAChannel = 8;
+
+/** Whether `after ≈ α·before + β` with one α and β for each channel explains nearly all of a large difference. */
+function isRescaled({ before, after, error }: MatchedLayer): boolean {
+  if (error < largeError) return false;
+  const { shape } = before.tensor;
+  const [a, b] = [toNumbers(before.tensor), toNumbers(after.tensor)];
+  return [1, shape.length - 1].some((axis) => {
+    const channels = shape[axis] ?? 1;
+    if (a.length / channels < fewestOfAChannel) return false;
+    const inner = shape.slice(axis + 1).reduce((product, extent) => product * extent, 1);
+    return unexplained(a, b, (at) => Math.floor(at / inner) % channels) < error / 4;
+  });
+}
+
+/** `‖b − (α_c·a + β_c)‖ / ‖a‖` with the best α and β for each channel c. */
+function unexplained(a: Float64Array, b: Float64Array, channelOf: (at: number) => number): number {
+  const sums = new Map<number, { n: number; a: number; b: number; aa: number; ab: number; bb: number }>();
+  let norm = 0;
+  for (let at = 0; at < a.length; at++) {
+    const [x, y] = [a[at] as number, b[at] as number];
+    const channel = channelOf(at);
+    const sum = sums.get(channel) ?? { n: 0, a: 0, b: 0, aa: 0, ab: 0, bb: 0 };
+    sums.set(channel, sum);
+    sum.n++;
+    sum.a += x;
+    sum.b += y;
+    sum.aa += x * x;
+    sum.ab += x * y;
+    sum.bb += y * y;
+    norm += x * x;
+  }
+  let rest = 0;
+  for (const sum of sums.values()) {
+    const covariance = sum.ab - (sum.a * sum.b) / sum.n;
+    const [varianceA, varianceB] = [sum.aa - sum.a ** 2 / sum.n, sum.bb - sum.b ** 2 / sum.n];
+    rest += Math.max(0, varianceB - (varianceA > 0 ? covariance ** 2 / varianceA : 0));
+  }
+  return Math.sqrt(rest / norm);
 }

@@ -41,7 +41,7 @@ export interface LayerErrors {
   readonly layers: readonly LayerError[];
   /** Relative change of the model's outputs by the whole step. */
   readonly outputError: number;
-  /** Layers that have another width than before, so that there is nothing to compare. */
+  /** Layers that have another width or scale than before, so that there is nothing to compare. */
   readonly otherLayers: number;
   /** Examples compared. */
   readonly examples: number;
