@@ -1,7 +1,9 @@
 import {
   allocateData,
   castTensor,
+  coerceInput,
   elementCountOf,
+  type InputData,
   isFloat,
   type Model,
   ModelwrightError,
@@ -11,8 +13,11 @@ import {
   type Value,
 } from '@modelwright/core';
 
+/** What a prediction takes: a tensor, nested numbers or flat storage; by name where the model has several inputs. */
+type Inputs = InputData | { readonly [name: string]: InputData };
+
 /** Inputs, alone where the model has one or by name; or an element of a data set, whose targets are not read. */
-export type CalibrationSample = Tensor | TensorMap | { readonly inputs: Tensor | TensorMap };
+export type CalibrationSample = Inputs | { readonly inputs: Inputs };
 
 /**
  * Typical inputs of a model: tensors of many examples, or a sequence of batches or of single examples (an array, a data
@@ -51,30 +56,33 @@ export function calibrationBatches(model: Model, data: CalibrationSamples): () =
 function isSequence(
   source: CalibrationSamples,
 ): source is Iterable<CalibrationSample> | AsyncIterable<CalibrationSample> {
-  return typeof source === 'object' && (Symbol.iterator in source || Symbol.asyncIterator in source);
+  if (typeof source !== 'object' || ArrayBuffer.isView(source)) return false;
+  return Symbol.iterator in source || Symbol.asyncIterator in source;
 }
 
 function inputsOf({ graph }: Model, sample: CalibrationSample): TensorMap {
-  const held =
-    sample instanceof Tensor || !('inputs' in sample) || isInputName(graph.inputs, sample) ? sample : sample.inputs;
+  const held = isData(sample) || !isElement(graph.inputs, sample) ? sample : sample.inputs;
   const [only, ...others] = graph.inputs;
-  const named =
-    held instanceof Tensor ? (only !== undefined && others.length === 0 ? { [only.name]: held } : {}) : held;
-  const entries = graph.inputs.map((input): [string, Tensor] => [
-    input.name,
-    fit(input, (named as TensorMap)[input.name]),
-  ]);
+  const named = isData(held) ? (only !== undefined && others.length === 0 ? { [only.name]: held } : {}) : held;
+  const entries = graph.inputs.map((input): [string, Tensor] => [input.name, fit(input, named[input.name])]);
   return Object.fromEntries(entries);
 }
 
-/** A model may have an input that is called `inputs`. */
-function isInputName(inputs: readonly Value[], sample: object): boolean {
-  return inputs.some(({ name }) => name === 'inputs') && Object.values(sample).every((each) => each instanceof Tensor);
+function isData(given: CalibrationSample): given is InputData {
+  return given instanceof Tensor || Array.isArray(given) || ArrayBuffer.isView(given);
 }
 
-function fit(input: Value, tensor: Tensor | undefined): Tensor {
+/** Whether a sample is an element of a data set. A model may have an input that is called `inputs`. */
+function isElement(inputs: readonly Value[], sample: object): sample is { readonly inputs: Inputs } {
+  const isInput = inputs.some(({ name }) => name === 'inputs') && Object.values(sample).every(isData);
+  return 'inputs' in sample && !isInput;
+}
+
+function fit(input: Value, given: InputData | undefined): Tensor {
   const { name, dtype, shape } = input;
-  if (!(tensor instanceof Tensor)) {
+  // Nested numbers may be one example or several; flat storage is of several.
+  const tensor = given === undefined || !isData(given) ? undefined : coerceInput(input, given);
+  if (tensor === undefined) {
     const message = `the calibration data lacks the input '${name}' (${dtype} [${shape.join(',')}])`;
     throw new ModelwrightError('invalid-argument', message, { input: name });
   }
