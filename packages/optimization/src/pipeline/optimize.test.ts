@@ -1,5 +1,6 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import {
+  type Backend,
   createReferenceBackend,
   fromNumbers,
   type Model,
