@@ -35,9 +35,11 @@ const sized = (full: number, small: number) => ({
   inputShape: [isSmall ? small : full, isSmall ? small : full, 3] as const,
 });
 const width = isSmall ? { alpha: 0.25 } : {};
+const filters = isSmall ? { baseFilters: 16 } : {};
+const growth = isSmall ? { growthRate: 8 } : {};
 const resnets = ([18, 34, 50, 101, 152] as const).map((depth): [string, () => Model] => [
   `resnet${depth}`,
-  () => resnet({ depth, ...sized(224, 32) }),
+  () => resnet({ depth, ...filters, ...sized(224, 32) }),
 ]);
 const cifar = ([20, 32, 44, 56, 110] as readonly ResnetDepth[]).map((depth): [string, () => Model] => [
   `resnet${depth}`,
@@ -45,13 +47,13 @@ const cifar = ([20, 32, 44, 56, 110] as readonly ResnetDepth[]).map((depth): [st
 ]);
 const zoo: { readonly [network: string]: () => Model } = {
   ...Object.fromEntries([...cifar, ...resnets]),
-  resnet50Keras: () => resnet({ variant: 'keras', ...sized(224, 32) }),
-  resnet152Keras: () => resnet({ variant: 'keras', depth: 152, ...sized(224, 32) }),
+  resnet50Keras: () => resnet({ variant: 'keras', ...filters, ...sized(224, 32) }),
+  resnet152Keras: () => resnet({ variant: 'keras', depth: 152, ...filters, ...sized(224, 32) }),
   denseNet40: () => denseNet({ depth: 40, bottleneck: false, reduction: 1, ...sized(32, 16) }),
   denseNet100: () => denseNet({ depth: 100, ...sized(32, 16) }),
-  denseNet121: () => denseNet(sized(224, 32)),
-  denseNet169: () => denseNet({ depth: 169, ...sized(224, 32) }),
-  denseNet201: () => denseNet({ depth: 201, ...sized(224, 32) }),
+  denseNet121: () => denseNet({ ...growth, ...sized(224, 32) }),
+  denseNet169: () => denseNet({ depth: 169, ...growth, ...sized(224, 32) }),
+  denseNet201: () => denseNet({ depth: 201, ...growth, ...sized(224, 32) }),
   inceptionV3: () => inceptionV3({ ...width, ...sized(299, 75) }),
   mobileNetV2: () => mobileNetV2({ ...width, ...sized(224, 32) }),
   mobileNetV2ChannelsFirst: () =>

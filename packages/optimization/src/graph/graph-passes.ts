@@ -50,6 +50,7 @@ export type GraphPassName = (typeof graphPassNames)[number];
 /** What a pass did, in words with how often: `Reshape ×3`. */
 export type Done = ReadonlyMap<string, number>;
 
+/** What each part does to a model. */
 export const graphPasses: { readonly [Name in GraphPassName]: (model: WorkingModel) => Done } = {
   inference: (model) => counted(model, toInference, 'training form'),
   constants: foldAllConstants,

@@ -20,6 +20,7 @@ export function spreadAlong(data: Float64Array, axis: number, rank: number): Spr
   return { shape: Array.from({ length: rank }, (_, at) => (at === axis ? data.length : 1)), data };
 }
 
+/** `map` of each number. */
 export function mapSpread({ shape, data }: Spread, map: (element: number) => number): Spread {
   return { shape, data: data.map(map) };
 }
