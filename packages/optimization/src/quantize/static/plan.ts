@@ -142,7 +142,7 @@ function regionAfter(graph: Graph, { weights, uses, absorbsRelu }: RegionRequest
     if (weights.has(node)) values.add(node.outputs[0] as Value);
     else if (isInside && isBound(node, graph)) {
       const producer = uses.producerOf(x);
-      const follows = producer !== undefined && !region.movements.has(producer) && !region.absorbed.has(producer);
+      const follows = producer !== undefined && !region.movements.has(producer);
       if (!absorbsRelu || !follows || uses.onlyReaderOf(x) !== node) continue;
       region.absorbed.add(node);
       values.add(node.outputs[0] as Value);
@@ -205,6 +205,7 @@ function neededPart(
   // A convolution has no integer form with a float result.
   const mustRound = (node: Node): boolean => {
     const producer = uses.producerOf(node.inputs[0] as Value);
+    if (producer !== undefined && region.absorbed.has(producer)) return mustRound(producer);
     return producer?.op === 'Conv' && weights.has(producer);
   };
   for (const node of [...graph.nodes].reverse()) {

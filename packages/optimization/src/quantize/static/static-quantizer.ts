@@ -1,4 +1,5 @@
 import type { Graph, Model, Tensor, Value } from '@modelwright/core';
+import { optimizeGraph } from '../../graph/optimize-graph.js';
 import type { ValueRange } from '../affine.js';
 import { calibrate } from '../calibrate/calibrate.js';
 import { type DynamicPlan, planSelected } from '../dynamic/plan.js';
@@ -34,7 +35,7 @@ export class StaticQuantizer {
 
   static async create(model: Model, options: StaticQuantizationOptions): Promise<StaticQuantizer> {
     const { equalize = false, smooth = false } = options;
-    let prepared = integerReadyForm(model);
+    let prepared = integerReadyForm(await optimizeGraph(model));
     if (equalize) prepared = equalizeLayers(prepared);
     if (smooth !== false)
       prepared = await smoothActivations(prepared, { ...options, ...(smooth === true ? {} : { alpha: smooth.alpha }) });
