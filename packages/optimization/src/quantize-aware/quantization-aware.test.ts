@@ -51,7 +51,7 @@ test('before rounding begins, folded normalization trains as it does by itself',
 });
 
 test('once statistics and ranges are frozen, training computes what the model infers', async () => {
-  const aware = quantizationAware(smallNetwork(), { freezeStatisticsAfter: 3, freezeRangesAfter: 3 });
+  const aware = quantizationAware(tinyNetwork(), { freezeStatisticsAfter: 3, freezeRangesAfter: 3 });
   const trainer = await createTrainer(aware, { backend, optimizer: sgd({ learningRate: 0.02 }), loss });
   await train(trainer, 3);
   const statistics = aware.parameters.filter(({ role, name }) => role === 'statistic' && !name.endsWith('.steps'));
