@@ -1,6 +1,6 @@
-import type { Backend, Model, TensorMap } from '@modelwright/core';
+import { type Backend, isModelwrightError, type Model, supportOf, type TensorMap } from '@modelwright/core';
 import { type Estimate, estimateMedian } from '../report/confidence.js';
-import { measureSpeeds } from '../report/measure-speed.js';
+import { measureSpeeds, type Speed } from '../report/measure-speed.js';
 import type { BackendSpeed } from '../report/record.js';
 import type { OptimizationProgress, OptimizeOptions } from './optimize.js';
 import { labelOf } from './require-support.js';
@@ -35,32 +35,60 @@ type Options = Pick<OptimizeOptions, 'backend' | 'steps' | 'progress' | 'signal'
   readonly measure: MeasureOptions;
 };
 
-/** Speeds, and memory where it is wanted, of each stage on each backend. */
+/** What was measured of a stage, and what could not be. */
+export interface MeasuredStage {
+  readonly speeds: BackendSpeed[];
+  readonly notes: string[];
+}
+
+/** Speeds, and memory where it is wanted, of each stage on each backend that can run it. */
 export async function measureStages(
   stages: readonly Measured[],
   options: Options,
   samples: SampleInputs | undefined,
-): Promise<readonly (readonly BackendSpeed[])[]> {
-  const result: BackendSpeed[][] = stages.map(() => []);
+): Promise<readonly MeasuredStage[]> {
+  const result = stages.map((): MeasuredStage => ({ speeds: [], notes: [] }));
   if (samples === undefined) return result;
-  const { backend, signal } = options;
-  const { batch = 64, seconds = 1, backends = [], memory } = options.measure;
-  const models = stages.map(({ model }) => model);
-  for (const each of [backend, ...backends]) {
+  const { backend, signal, measure } = options;
+  for (const each of [backend, ...(measure.backends ?? [])]) {
     tell(stages, options, labelOf(each));
-    const latency = await measureSpeeds(models, each, { ...samples.of(1), seconds, signal });
-    const throughput = await measureSpeeds(models, each, { ...samples.of(batch), seconds, signal });
-    for (const [at, speeds] of result.entries()) {
-      const [one, many] = [latency[at], throughput[at]];
-      if (one === undefined || many === undefined) continue;
-      const { inputs } = samples.of(batch);
-      const peak = memory && (await measureMemory(() => memory(models[at] as Model, each, inputs), signal));
-      const { threads } = each.capabilities;
-      const growth = peak === undefined ? {} : { memoryBytes: peak };
-      speeds.push({ backend: labelOf(each), threads, latency: one, throughput: many, ...growth });
+    const able = stages.flatMap(({ model }, at) => (supportOf(model, each.capabilities).runs ? [at] : []));
+    try {
+      const models = able.map((at) => (stages[at] as Measured).model);
+      const speeds = await measureOn(each, models, { ...options, samples });
+      for (const [index, speed] of speeds.entries()) result[able[index] as number]?.speeds.push(speed);
+    } catch (error) {
+      if (!isModelwrightError(error) || signal?.aborted) throw error;
+      // Hours of training are not to be lost for a measurement.
+      result.at(-1)?.notes.push(`not measured on ${labelOf(each)}: ${error.message}`);
     }
   }
   return result;
+}
+
+async function measureOn(
+  backend: Backend,
+  models: readonly Model[],
+  { samples, signal, measure }: Options & { readonly samples: SampleInputs },
+): Promise<readonly BackendSpeed[]> {
+  if (models.length === 0) return [];
+  const { batch = 64, seconds = 1, memory } = measure;
+  const latency = await measureSpeeds(models, backend, { ...samples.of(1), seconds, signal });
+  const throughput = await measureSpeeds(models, backend, { ...samples.of(batch), seconds, signal });
+  const { threads } = backend.capabilities;
+  const found: BackendSpeed[] = [];
+  for (const [at, model] of models.entries()) {
+    const { inputs } = samples.of(batch);
+    const peak = memory && (await measureMemory(() => memory(model, backend, inputs), signal));
+    found.push({
+      backend: labelOf(backend),
+      threads,
+      latency: latency[at] as Speed,
+      throughput: throughput[at] as Speed,
+      ...(peak === undefined ? {} : { memoryBytes: peak }),
+    });
+  }
+  return found;
 }
 
 const memoryRuns = 3;

@@ -13,7 +13,7 @@ import { readOnnx, writeOnnx } from '@modelwright/onnx';
 import { afterAll, expect, test } from 'vitest';
 import { recordOf } from '../report/index.js';
 import type { OptimizationStep } from '../step.js';
-import { fineTune, type OptimizeOptions, optimize } from './index.js';
+import { fineTune, type OptimizationProgress, type OptimizeOptions, optimize } from './index.js';
 
 const opened = createBackend();
 afterAll(async () => (await opened).dispose());
@@ -173,6 +173,17 @@ test('says what a backend cannot run before any step runs', async () => {
   expect(report.record.stages[0]?.notes).toEqual(['reference:cpu: int8 is computed on the host: slow']);
 });
 
+test('leaves out a further backend that cannot run what a step makes, and says so', async () => {
+  const { capabilities, ...rest } = createReferenceBackend();
+  const ops = new Set([...capabilities.ops].filter((op) => op !== 'Relu'));
+  const { report } = await run({
+    measure: { ...quick, backends: [{ ...rest, capabilities: { ...capabilities, ops } }] },
+  });
+  const [original] = report.record.stages;
+  expect(original?.speeds.map(({ backend }) => backend)).toEqual(['onnxruntime:cpu']);
+  expect(original?.notes[0]).toMatch(/^reference:cpu cannot run model 'net': op Relu .*; it is not measured there$/);
+});
+
 test('reads calibration data in every form that data comes in', async () => {
   const seen: number[][] = [];
   const look: OptimizationStep = {
@@ -214,4 +225,12 @@ test.each([
 
 test('stops when it is aborted', async () => {
   await expect(run({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+  const controller = new AbortController();
+  const progress = ({ phase }: OptimizationProgress): void => {
+    if (phase === 'measure') controller.abort('enough');
+  };
+  await expect(run({ signal: controller.signal, progress })).rejects.toMatchObject({
+    code: 'aborted',
+    details: { cause: 'enough' },
+  });
 });

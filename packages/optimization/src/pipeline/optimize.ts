@@ -79,23 +79,39 @@ export interface OptimizationResult {
  */
 export async function optimize(model: Model, options: OptimizeOptions): Promise<OptimizationResult> {
   requireOptions(options);
-  const { backend, steps, measure = {} } = options;
-  const remarks = measure === false ? [] : measuredOn(options).flatMap((each) => requireSupport(model, each, steps));
+  try {
+    return await run(model, options);
+  } catch (error) {
+    const { signal } = options;
+    if (!signal?.aborted || isModelwrightError(error, 'aborted')) throw error;
+    throw new ModelwrightError('aborted', 'optimizing was aborted', { cause: signal.reason });
+  }
+}
+
+async function run(model: Model, options: OptimizeOptions): Promise<OptimizationResult> {
+  const { steps, measure = {} } = options;
+  const remarks = checkSupport(model, options);
   for (const remark of remarks) teller(options, 'original', 0)({ phase: 'check', what: remark });
   const calibration = options.calibration === undefined ? undefined : calibrationBatches(model, options.calibration);
-  const run: Run = { options, calibration, samples: await sampleInputs(model, calibration) };
+  const pipeline: Pipeline = { options, calibration, samples: await sampleInputs(model, calibration) };
   const first = copyOf(withoutRecord(model));
-  const stages: Stage[] = [{ model: first, record: await recordStage(run, first, { name: 'original', index: 0 }) }];
+  const stages: Stage[] = [
+    { model: first, record: await recordStage(pipeline, first, { name: 'original', index: 0 }) },
+  ];
   let extensions: readonly TrainingExtension[] = [];
   for (const [index, step] of steps.entries()) {
     const before = stages.at(-1) as Stage;
-    const applied = await applyStep(run, before, { step, index, extensions });
+    const applied = await applyStep(pipeline, before, { step, index, extensions });
     extensions = [...extensions, ...applied.extensions];
     stages.push(applied.stage);
   }
-  const speeds = measure === false ? [] : await measureStages(stages, { ...options, measure }, run.samples);
-  const records = stages.map(({ record }, at) => ({ ...record, speeds: speeds[at] ?? [] }));
-  const notes = [...remarks, ...(run.samples === undefined && measure !== false ? [noSamples] : [])];
+  const measured = measure === false ? [] : await measureStages(stages, { ...options, measure }, pipeline.samples);
+  const records = stages.map(({ record }, at) => ({
+    ...record,
+    speeds: measured[at]?.speeds ?? [],
+    notes: [...record.notes, ...(measured[at]?.notes ?? [])],
+  }));
+  const notes = [...remarks, ...(pipeline.samples === undefined && measure !== false ? [noSamples] : [])];
   const record: OptimizationRecord = {
     format: 'modelwright-optimization',
     version: 1,
@@ -105,16 +121,26 @@ export async function optimize(model: Model, options: OptimizeOptions): Promise<
   };
   const last = (stages.at(-1) as Stage).model;
   return { model: withRecord(last, record), report: new OptimizationReport(record) };
+}
 
-  function measuredOn({ measure: how = {} }: OptimizeOptions): readonly Backend[] {
-    return [backend, ...(how === false ? [] : (how.backends ?? []))];
-  }
+/** The backend of the steps has to run everything; what further ones lack is not measured there. */
+function checkSupport(model: Model, { backend, steps, measure = {} }: OptimizeOptions): readonly string[] {
+  if (measure === false) return [];
+  const others = (measure.backends ?? []).flatMap((each) => {
+    try {
+      return requireSupport(model, each, steps);
+    } catch (error) {
+      if (isModelwrightError(error, 'unsupported-op')) return [`${error.message}; it is not measured there`];
+      throw error;
+    }
+  });
+  return [...requireSupport(model, backend, steps), ...others];
 }
 
 const noSamples =
   'not measured: the model leaves axes open besides the batch, and there are no calibration samples that say how long they are';
 
-interface Run {
+interface Pipeline {
   readonly options: OptimizeOptions;
   readonly calibration: (() => AsyncIterable<TensorMap>) | undefined;
   readonly samples: SampleInputs | undefined;
@@ -132,21 +158,21 @@ interface StepAt {
 }
 
 async function applyStep(
-  run: Run,
+  pipeline: Pipeline,
   before: Stage,
   { step, index, extensions }: StepAt,
 ): Promise<{ readonly stage: Stage; readonly extensions: readonly TrainingExtension[] }> {
-  const { options } = run;
+  const { options } = pipeline;
   const tell = teller(options, step.name, index + 1);
   tell({ phase: 'apply' });
   const started = performance.now();
   // Steps may train in place; the stage before is still to be measured.
-  const result = await step.apply(copyOf(before.model), contextOf(run, { extensions, tell }));
+  const result = await step.apply(copyOf(before.model), contextOf(pipeline, { extensions, tell }));
   const seconds = (performance.now() - started) / 1000;
   const measured = options.measure !== false;
   const remarks = measured ? requireSupportAfter(step.name, result.model, options.backend) : [];
-  const record = await recordStage(run, result.model, { name: step.name, index: index + 1 });
-  const compared = await compareStages(run, { before: before.model, after: result.model, step, tell });
+  const record = await recordStage(pipeline, result.model, { name: step.name, index: index + 1 });
+  const compared = await compareStages(pipeline, { before: before.model, after: result.model, step, tell });
   const notes = [...(result.notes ?? []), ...remarks, ...compared.notes];
   const errors = compared.errors === undefined ? {} : { errors: compared.errors };
   return {
@@ -167,7 +193,7 @@ function teller({ progress, steps, signal }: OptimizeOptions, step: string, inde
 }
 
 function contextOf(
-  { options, calibration }: Run,
+  { options, calibration }: Pipeline,
   { extensions, tell }: { readonly extensions: readonly TrainingExtension[]; readonly tell: Teller },
 ): OptimizationContext {
   const { backend, evaluate, signal } = options;
@@ -182,7 +208,7 @@ function contextOf(
 }
 
 async function recordStage(
-  { options, samples }: Run,
+  { options, samples }: Pipeline,
   model: Model,
   { name, index }: { readonly name: string; readonly index: number },
 ): Promise<StageRecord> {
@@ -209,7 +235,7 @@ function qualityOf(evaluation: Evaluation): Quality {
 const comparedExamples = 8;
 
 async function compareStages(
-  { options, samples }: Run,
+  { options, samples }: Pipeline,
   { before, after, step, tell }: { before: Model; after: Model; step: OptimizationStep; tell: Teller },
 ): Promise<{ readonly errors?: LayerErrors; readonly notes: readonly string[] }> {
   const { measure = {}, backend, signal } = options;
