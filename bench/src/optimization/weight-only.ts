@@ -88,6 +88,7 @@ for (const [name, options] of [['float32', undefined] as const, ...variants]) {
     fileBytes: bytes.length,
     fileDifference: await fileDifference(small, bytes),
   });
+  console.log(`${name}: perplexity ${perplexity.toFixed(4)}, ${weightBytes} bytes of weights`);
 }
 await backend.dispose();
 
