@@ -65,6 +65,9 @@ const rules: { readonly [op: string]: Rule | undefined } = {
   ConvTranspose: intoTransposedConvolution,
   Gemm: intoGemm,
   MatMul: intoMatMul,
+  RNN: intoRecurrent,
+  GRU: intoRecurrent,
+  LSTM: intoRecurrent,
   Identity: (node, sinking) => through(node, sinking, (spread) => spread),
   Reshape: reshaped,
   Flatten: reshaped,
@@ -205,6 +208,31 @@ function intoMatMul(node: Node, sinking: Sinking, place: number): readonly Edit[
         ...{ inputs: [inner, bias], outputs: [output(node)], attributes: {} },
       };
       editor.replace(product, [{ ...product, outputs: [inner] }, sum]);
+    },
+  ];
+}
+
+/** Gates read `W·x + b`: the weights of the input take the scale, the first half of the biases the shift. */
+function intoRecurrent(node: Node, sinking: Sinking, place: number): readonly Edit[] | undefined {
+  const { weights, scale, shift } = sinking;
+  const held = weights.weightOf(node);
+  const bias = node.inputs[3];
+  const biasTensor = weights.editor.constantOf(bias);
+  if (place !== 0 || held === undefined || (bias !== undefined && biasTensor === undefined)) return undefined;
+  const [directions, gates, features] = held.tensor.shape as readonly [number, number, number];
+  const [scales, shifts] = [vectorAlong(scale, 2, features), vectorAlong(shift, 2, features)];
+  if (scales === undefined || shifts === undefined || (bias === undefined && !isZero(shift))) return undefined;
+  return [
+    () => {
+      if (bias !== undefined && !isZero(shift)) {
+        const pick = ([direction, gate, from]: readonly number[]) => ({
+          from: from as number,
+          to: (direction as number) * 2 * gates + (gate as number),
+        });
+        const data = contract(held.tensor, pick, { vector: shifts, length: directions * 2 * gates });
+        weights.setInput(output(node), 3, weights.shifted(bias, { shape: [directions, 2 * gates], data }));
+      }
+      weights.setInput(output(node), 1, weights.scaled(held.value, spreadAlong(scales, 2, 3)));
     },
   ];
 }

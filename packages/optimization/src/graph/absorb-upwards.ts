@@ -45,6 +45,7 @@ const rules: { readonly [op: string]: Rule | undefined } = {
   ConvTranspose: (node, rising) => intoConvolution(node, rising, { axis: 1 }),
   Gemm: intoGemm,
   MatMul: intoMatMul,
+  Gather: intoTable,
   Identity: (node, rising) => through(node, rising, rising.spread),
   Reshape: reshaped,
   Flatten: reshaped,
@@ -204,6 +205,19 @@ function intoGemmOf(node: Node, { weights, from }: Rising, vector: Float64Array)
       });
     },
   ];
+}
+
+/** Rows of a table that are all scaled or shifted alike are so in the table. */
+function intoTable(node: Node, { weights, kind, spread }: Rising): readonly Edit[] | undefined {
+  const [table] = node.inputs as readonly [Value];
+  const tensor = weights.editor.constantOf(table);
+  const output = node.outputs[0] as Value;
+  const axis = (node.attributes['axis'] as number | undefined) ?? 0;
+  if (tensor?.rank !== 2 || axis !== 0 || !weights.mayChange(table)) return undefined;
+  const vector = vectorAlong(spread, spread.shape.length - 1, tensor.shape[1] as number);
+  if (vector === undefined) return undefined;
+  const row: Spread = { shape: [1, vector.length], data: vector };
+  return [() => weights.setInput(output, 0, kind === 'Mul' ? weights.scaled(table, row) : weights.shifted(table, row))];
 }
 
 /** `(a + b) · s` scales both; `(a + b) + c` shifts either. */

@@ -1,4 +1,12 @@
-import { type Model, type Pass, rebuildGraph, type Specialization, specialize } from '@modelwright/core';
+import {
+  type Model,
+  type Pass,
+  rebuildGraph,
+  type Specialization,
+  specialize,
+  type Value,
+  valuesReadBy,
+} from '@modelwright/core';
 import { type CheckOptions, checkOutputs } from './check-outputs.js';
 import { notesOnNormalization } from './fold-batch-normalization.js';
 import { type Done, type GraphPassName, graphPasses, graphPassNames } from './graph-passes.js';
@@ -52,8 +60,17 @@ function rewriteGraph(model: Model, { skip = [], outputs, shapes, onNote }: Opti
   for (const [name, counts] of total) onNote?.(`${name}: ${describe(counts)}`);
   for (const note of notesOnNormalization(working)) onNote?.(note);
   const result = working.finish();
+  for (const name of idleInputs(result)) onNote?.(`input '${name}' has no effect on the outputs`);
   onNote?.(`${before} nodes before, ${result.graph.nodes.length} after`);
   return result;
+}
+
+function idleInputs({ graph, losses, states, outputMasks }: Model): readonly string[] {
+  const read = new Set<Value>(graph.nodes.flatMap(valuesReadBy));
+  for (const { value } of [...graph.outputs, ...losses]) read.add(value);
+  for (const { next } of states) read.add(next);
+  for (const mask of outputMasks.values()) read.add(mask);
+  return graph.inputs.filter((input) => !read.has(input)).map(({ name }) => name);
 }
 
 const inferShapes: Pass = {

@@ -307,3 +307,49 @@ test('outputs that are not wanted, shapes that are given, and passes that are le
   expect(opsOf(untouched)).toEqual(opsOf(model));
   await expect(optimizeGraph(model, { outputs: ['z'] })).rejects.toThrow("has no output 'z'; it has: y0, y1");
 });
+
+test('an embedding and a recurrent layer take the scaling between them, tied tables do not', async () => {
+  const build = (b: GraphBuilder): readonly Value[] => {
+    const x = b.input('x', 'int64', [3, 'batch']);
+    const rows = b.op('Gather', [b.constant(vary([7, 4]), { name: 'table' }), x], { axis: 0 });
+    const first = b.op('Add', [b.op('Mul', [rows, b.scalar(2, 'float32')]), b.constant(vary([4], 3))]);
+    const weights = (
+      [
+        [2, 6, 4],
+        [2, 6, 2],
+        [2, 12],
+      ] as const
+    ).map((shape, at) => b.constant(vary(shape, at + 4)));
+    const gated = b.node('GRU', [b.op('Tanh', [first]), ...weights], { hidden_size: 2, direction: 'bidirectional' });
+    const centred = b.op('Sub', [
+      b.op('Mul', [b.op('Tanh', [first]), b.constant(vary([4], 9))]),
+      b.constant(vary([4], 2)),
+    ]);
+    const scaled = b.node('GRU', [centred, ...weights], { hidden_size: 2, direction: 'bidirectional' });
+    return [gated[0] as Value, scaled[0] as Value];
+  };
+  const { ops } = await optimized(modelOf(build, ['table']));
+  expect(ops).toEqual(['Gather', 'Tanh', 'GRU', 'GRU']);
+  const tied = (b: GraphBuilder): Value => {
+    const table = b.constant(vary([7, 4]), { name: 'table' });
+    const rows = b.op('Mul', [
+      b.op('Gather', [table, b.input('x', 'int64', ['batch'])], { axis: 0 }),
+      b.scalar(2, 'float32'),
+    ]);
+    return b.op('Gemm', [b.op('Tanh', [rows]), table], { transB: 1 });
+  };
+  const kept = await optimized(modelOf(tied, ['table']));
+  expect(kept.ops).toEqual(['Gather', 'Mul', 'Tanh', 'Gemm']);
+  expect(kept.model.parameters.map(({ name }) => name)).toEqual(['table']);
+});
+
+test('inputs that nothing depends on are told, and stay', async () => {
+  const notes: string[] = [];
+  const model = modelOf((b) => [
+    b.op('Relu', [rows(b)]),
+    b.op('Shape', [b.input('idle', 'float32', ['batch', 3])], { start: 1 }),
+  ]);
+  const small = await optimizeGraph(model, { onNote: (note) => notes.push(note) });
+  expect(small.graph.inputs.map(({ name }) => name)).toEqual(['x', 'idle']);
+  expect(notes).toContain("input 'idle' has no effect on the outputs");
+});

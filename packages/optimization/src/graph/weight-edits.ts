@@ -40,9 +40,14 @@ export class WeightEdits {
     const value = node.inputs[1];
     const tensor = this.editor.constantOf(value);
     if (value === undefined || tensor === undefined || tensor.rank < 2) return undefined;
-    const isLarge = tensor.elementCount > fewElements || this.model.originOf(value) !== undefined;
-    const isShared = isLarge && this.editor.readersOf(value).length > 1;
-    return isShared && !this.#copies ? undefined : { value, tensor };
+    return this.mayChange(value) ? { value, tensor } : undefined;
+  }
+
+  /** Whether a weight may become another one, though others may read it as it is. */
+  mayChange(value: Value): boolean {
+    const count = this.editor.constantOf(value)?.elementCount ?? 0;
+    const isDear = count > fewElements || this.model.originOf(value) !== undefined;
+    return this.#copies || !isDear || this.editor.readersOf(value).length === 1;
   }
 
   /** `weight · spread`, the spread of the weight's rank. */
