@@ -268,7 +268,11 @@ async function train(): Promise<object> {
 
 function check(
   what: string,
-  { value, most = Number.POSITIVE_INFINITY, least = 0 }: { value: number; most?: number; least?: number },
+  {
+    value,
+    most = Number.POSITIVE_INFINITY,
+    least = Number.NEGATIVE_INFINITY,
+  }: { value: number; most?: number; least?: number },
 ): void {
   const isKept = value <= most && value >= least;
   const shown = Math.abs(value) < 0.001 && value !== 0 ? value.toExponential(1) : value.toFixed(2);
