@@ -16,7 +16,7 @@ import { type CalibrationSamples, calibrationBatches } from './calibration.js';
 import { type MeasureOptions, measureStages } from './measure-stages.js';
 import { requireSupport, requireSupportAfter } from './require-support.js';
 import { type SampleInputs, sampleInputs } from './sample-inputs.js';
-import { staticFacts } from './stage.js';
+import { flowingElements, staticFacts } from './stage.js';
 
 /** What a user's function says of a model: a number, larger is better, or one with how many examples it rests on. */
 export type Evaluation =
@@ -234,6 +234,9 @@ function qualityOf(evaluation: Evaluation): Quality {
 
 const comparedExamples = 8;
 
+/** All that flows in a model is held at once to compare layers: of large ones, fewer examples. */
+const comparedElements = 2 ** 25;
+
 async function compareStages(
   { options, samples }: Pipeline,
   { before, after, step, tell }: { before: Model; after: Model; step: OptimizationStep; tell: Teller },
@@ -243,7 +246,8 @@ async function compareStages(
   const wanted = measure !== false && measure.layers !== false && step.trains !== true;
   if (samples === undefined || !wanted || unchanged) return { notes: [] };
   tell({ phase: 'compare' });
-  const { inputs } = samples.of(Math.min(comparedExamples, Math.max(1, samples.examples)));
+  const most = Math.floor(comparedElements / Math.max(1, flowingElements(after, samples.of(1).inputs)));
+  const { inputs } = samples.of(Math.max(1, Math.min(comparedExamples, samples.examples, most)));
   try {
     const errors = await compareLayers(before, after, { backend, samples: inputs, signal });
     // Of a model with other widths the few layers left to compare would stand for all.

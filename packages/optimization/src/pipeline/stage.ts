@@ -33,6 +33,15 @@ export async function staticFacts(model: Model, samples: SampleInputs | undefine
   };
 }
 
+/** How many numbers flow between the nodes of a model for given inputs, as far as the graph tells. */
+export function flowingElements(model: Model, inputs: TensorMap): number {
+  const values = graphFor(model, inputs)?.nodes.flatMap(({ outputs }) => outputs) ?? [];
+  return values.reduce(
+    (total, { shape }) => total + shape.reduce<number>((product, extent) => product * (Number(extent) || 1), 1),
+    0,
+  );
+}
+
 function graphFor(model: Model, inputs: TensorMap): Graph | undefined {
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
   try {
