@@ -1,10 +1,13 @@
 import type { CpuTarget } from './cpu-target.js';
 import type { QuantizationScheme } from './scheme.js';
+import type { StaticQuantizationOptions } from './static/quantize-static.js';
 
 /** A scheme worth trying, and why it stands where it stands. */
 export interface CandidateScheme {
   readonly scheme: Partial<QuantizationScheme>;
   readonly reason: string;
+  /** What static quantization does besides, where its options say nothing else. */
+  readonly repairs?: Pick<StaticQuantizationOptions, 'calibrator' | 'equalize' | 'biasCorrection'>;
 }
 
 /**
@@ -29,4 +32,13 @@ export function candidateSchemes({ vnni }: CpuTarget): readonly CandidateScheme[
       reason: '8-bit weights, summed exactly but slower',
     },
   ];
+}
+
+/** The same scheme with all that may win back accuracy at no cost when the model runs. */
+export function repaired({ scheme }: CandidateScheme): CandidateScheme {
+  return {
+    scheme,
+    reason: 'with rare activations cut off, channels evened out and biases corrected',
+    repairs: { calibrator: 'percentile', equalize: true, biasCorrection: true },
+  };
 }

@@ -88,6 +88,14 @@ test('the layers that lose most stay float where nothing else keeps the budget',
   expect(notes?.join()).toContain(`stay float: ${worst}`);
 });
 
+test('a model that no form of keeps the budget stays as it is', async () => {
+  const evaluate = async (model: Model): Promise<number> =>
+    weightTypes(model).every((each) => each === 'float32') ? 1 : 0;
+  const { model, notes } = await apply({ mode: 'static', maxLoss: 0.1 }, evaluate);
+  expect(weightTypes(model)).toEqual(['float32', 'float32', 'float32']);
+  expect(notes?.join()).toContain('the model stays float');
+});
+
 test('samples are asked for, and modes that do not exist refused', async () => {
   const step = quantize({ mode: 'static' });
   await expect(step.apply(network(), { backend, extensions: [] })).rejects.toThrow('needs samples');

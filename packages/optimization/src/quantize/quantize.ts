@@ -1,7 +1,7 @@
 import { type Model, ModelwrightError } from '@modelwright/core';
 import type { OptimizationContext, OptimizationStep, StepResult } from '../step.js';
 import type { CalibrationData } from './calibrate/observe.js';
-import { type CandidateScheme, candidateSchemes } from './candidate-schemes.js';
+import { type CandidateScheme, candidateSchemes, repaired } from './candidate-schemes.js';
 import { type CpuTarget, detectTarget } from './cpu-target.js';
 import { type DynamicQuantizationOptions, dynamicQuantizer } from './dynamic/quantize-dynamic.js';
 import { type AccuracyBudget, type NotedQuantizer, searchMixedPrecision } from './mixed-precision.js';
@@ -13,7 +13,7 @@ interface SharedOptions {
   readonly target?: 'auto' | CpuTarget;
   /**
    * By how much the measure of `optimize({ evaluate })` may fall, in its own unit. Where a scheme loses more, others are tried,
-   * and in the end the layers that lose most stay float.
+   * and in the end the layers that lose most stay float, all of them if it must be.
    */
   readonly maxLoss?: number;
 }
@@ -62,6 +62,7 @@ const requirements = {
 } as const;
 
 interface Attempt {
+  readonly candidate: CandidateScheme;
   readonly quantized: Quantized;
   readonly loss: number;
   readonly note: string;
@@ -89,7 +90,7 @@ class Quantization {
       return this.#within({ before, maxLoss, evaluate }, candidates, target.reason);
     }
     const [first = given] = candidates;
-    const { model, notes } = await (await this.#quantizer(first.scheme)).quantize([]);
+    const { model, notes } = await (await this.#quantizer(first)).quantize([]);
     const unmeasured = maxLoss === undefined ? [] : ['maxLoss was not checked: optimize was given no evaluate'];
     return { model, notes: [...notes, `${target.reason}: ${first.reason}`, ...unmeasured] };
   }
@@ -97,28 +98,34 @@ class Quantization {
   /** Goes from the fastest form to slower ones until the loss is small enough. */
   async #within(budget: AccuracyBudget, candidates: readonly CandidateScheme[], reason: string): Promise<StepResult> {
     const attempts: Attempt[] = [];
-    for (const candidate of candidates) {
-      const quantized = await (await this.#quantizer(candidate.scheme)).quantize([]);
+    const succeeds = async (candidate: CandidateScheme): Promise<boolean> => {
+      const quantized = await (await this.#quantizer(candidate)).quantize([]);
       const loss = budget.before - (await budget.evaluate(quantized.model));
-      attempts.push({ quantized, loss, note: `${reason}; ${candidate.reason}: loses ${loss.toPrecision(3)}` });
-      if (loss <= budget.maxLoss) break;
-    }
-    const best = attempts.reduce((a, b) => (b.loss < a.loss ? b : a));
-    const notes = attempts.map(({ note }) => note);
-    if (best.loss <= budget.maxLoss) return { model: best.quantized.model, notes: [...best.quantized.notes, ...notes] };
-    const bestScheme = candidates[attempts.indexOf(best)] as CandidateScheme;
-    const mixed = await this.#mixed(bestScheme, budget);
-    if (mixed !== undefined) return { ...mixed, notes: [...(mixed.notes ?? []), ...notes] };
-    const verdict = `no form stays within the allowed loss of ${budget.maxLoss}; the best was taken`;
-    return { model: best.quantized.model, notes: [...best.quantized.notes, ...notes, verdict] };
+      attempts.push({ candidate, quantized, loss, note: `${candidate.reason}: loses ${loss.toPrecision(3)}` });
+      return loss <= budget.maxLoss;
+    };
+    const best = (): Attempt => attempts.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const finish = ({ model, notes }: Quantized): StepResult => ({
+      model,
+      notes: [...notes, reason, ...attempts.map(({ note }) => note)],
+    });
+    for (const candidate of candidates) if (await succeeds(candidate)) return finish(best().quantized);
+    if (this.#options.mode === 'static' && (await succeeds(repaired(best().candidate))))
+      return finish(best().quantized);
+    const mixed = await this.#mixed(best().candidate, budget);
+    if (mixed !== undefined) return finish(mixed);
+    const { loss } = best();
+    const verdict = `no form stays within the allowed loss of ${budget.maxLoss}, the best loses ${loss.toPrecision(3)}: the model stays float`;
+    return finish({ model: this.#model, notes: [verdict] });
   }
 
-  async #mixed({ scheme }: CandidateScheme, budget: AccuracyBudget): Promise<StepResult | undefined> {
+  async #mixed(candidate: CandidateScheme, budget: AccuracyBudget): Promise<Quantized | undefined> {
     const { backend, signal } = this.#context;
     const calibration = this.#samples();
     if (calibration === undefined) return undefined;
     const observation = { backend, calibration, ...(signal === undefined ? {} : { signal }) };
-    const found = await searchMixedPrecision(this.#model, await this.#quantizer(scheme), { ...budget, ...observation });
+    const quantizer = await this.#quantizer(candidate);
+    const found = await searchMixedPrecision(this.#model, quantizer, { ...budget, ...observation });
     if (found === undefined) return undefined;
     const kept = found.kept.map(({ name, error }) => `${name} (${error.toPrecision(2)})`).join(', ');
     const note = `to stay within a loss of ${budget.maxLoss}, the most sensitive layers stay float: ${kept}; loses ${found.loss.toPrecision(3)}`;
@@ -130,9 +137,9 @@ class Quantization {
     return own ?? this.#context.calibration;
   }
 
-  async #quantizer(scheme: CandidateScheme['scheme']): Promise<NotedQuantizer> {
+  async #quantizer({ scheme, repairs }: CandidateScheme): Promise<NotedQuantizer> {
     const { backend, signal } = this.#context;
-    const options = { ...this.#options, scheme: { ...scheme, ...this.#options.scheme } };
+    const options = { ...repairs, ...this.#options, scheme: { ...scheme, ...this.#options.scheme } };
     if (options.mode === 'dynamic') {
       const isFused = backend.capabilities.ops.has('com.microsoft:DynamicQuantizeLSTM');
       return dynamicQuantizer(this.#model, { recurrent: isFused ? 'runtime' : 'standard', ...options });
