@@ -25,11 +25,6 @@ export function mapSpread({ shape, data }: Spread, map: (element: number) => num
   return { shape, data: data.map(map) };
 }
 
-/** Whether all elements are the same number. */
-export function isUniform({ data }: Spread): boolean {
-  return data.every((element) => element === data[0]);
-}
-
 /** Whether a value of this shape keeps it when a spread is multiplied into it or added to it. */
 export function fits(spread: Spread, shape: Shape): boolean {
   if (spread.shape.length !== shape.length) return false;
