@@ -35,6 +35,6 @@ test.each([
   for (const quantized of [statically, quantizeDynamic(float)]) {
     const direct = await runDirectly(quantized, inputs);
     expect(relativeError(direct, torch)).toBeLessThan(tolerance);
-    expect(relativeError(direct, await outputOf(quantized, backend, inputs))).toBeLessThan(1e-5);
+    expect(relativeError(direct, await outputOf(quantized, backend, inputs))).toBeLessThan(3e-3);
   }
 });

@@ -134,6 +134,6 @@ test('a file of PyTorch is quantized both ways and runs without our code', async
   ] as const) {
     const direct = await runDirectly(quantized, batch);
     expect(relativeError(direct, exact)).toBeLessThan(tolerance);
-    expect(relativeError(direct, await outputOf(quantized, backend, batch))).toBeLessThan(1e-5);
+    expect(relativeError(direct, await outputOf(quantized, backend, batch))).toBeLessThan(3e-3);
   }
 });
