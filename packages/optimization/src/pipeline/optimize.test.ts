@@ -3,7 +3,8 @@ import {
   type Backend,
   createReferenceBackend,
   fromNumbers,
-  type Model,
+  GraphBuilder,
+  Model,
   type Tensor,
   type TensorMap,
   toNumbers,
@@ -182,6 +183,36 @@ test('leaves out a further backend that cannot run what a step makes, and says s
   const [original] = report.record.stages;
   expect(original?.speeds.map(({ backend }) => backend)).toEqual(['onnxruntime:cpu']);
   expect(original?.notes[0]).toMatch(/^reference:cpu cannot run model 'net': op Relu .*; it is not measured there$/);
+});
+
+test('measures a model of open length where samples say how long, and says so where none do', async () => {
+  const builder = new GraphBuilder('open');
+  const x = builder.input('x', 'float32', ['batch', 'steps', 2]);
+  builder.output('y', builder.op('MatMul', [x, builder.constant(wave([2, 3]))]));
+  const model = new Model({ name: 'open', graph: builder.build(), parameters: [] });
+  const backend = await opened;
+  const without = await optimize(model, { backend, steps: [], measure: quick });
+  expect(without.report.record.stages[0]).toMatchObject({
+    speeds: [],
+    notes: [expect.stringMatching(/^not measured/)],
+  });
+  expect(without.report.record.stages[0]).not.toHaveProperty('multiplyAdds');
+  const measured = await optimize(model, { backend, steps: [], measure: quick, calibration: wave([3, 5, 2]) });
+  const [stage] = measured.report.record.stages;
+  expect(stage?.multiplyAdds).toBe(5 * 2 * 3);
+  // Three samples fill a batch of four by coming again.
+  expect(stage?.speeds[0]?.throughput.batch).toBe(4);
+});
+
+test('measures a model that fixes its batch with that batch, and counts for one example', async () => {
+  const builder = new GraphBuilder('fixed');
+  const x = builder.input('x', 'float32', [8, 2]);
+  builder.output('y', builder.op('MatMul', [x, builder.constant(wave([2, 3]))]));
+  const model = new Model({ name: 'fixed', graph: builder.build(), parameters: [] });
+  const { report } = await optimize(model, { backend: await opened, steps: [], measure: quick });
+  const [stage] = report.record.stages;
+  expect(stage?.multiplyAdds).toBe(2 * 3);
+  expect(stage?.speeds[0]).toMatchObject({ latency: { batch: 8 }, throughput: { batch: 8 } });
 });
 
 test('reads calibration data in every form that data comes in', async () => {
