@@ -53,9 +53,11 @@ const calibration = batchesOf(ids.subarray(0, cut))
 const variants: readonly (readonly [name: string, options: WeightOnlyOptions])[] = [
   ['int8', { bits: 8 }],
   ['int4 rtn, range', { scale: 'range' }],
+  ['int4 rtn, embeddings too', { embeddingBits: 4 }],
   ['int4 rtn', {}],
   ['int4 rtn, zero points', { symmetric: false }],
   ['int4 gptq', { method: 'gptq' }],
+  ['int4 gptq, embeddings too', { method: 'gptq', embeddingBits: 4 }],
   ['int4 gptq, in order', { method: 'gptq', activationOrder: false }],
   ['int4 gptq, zero points', { method: 'gptq', symmetric: false }],
   ['int4 gptq, float32 products', { method: 'gptq', accuracyLevel: 0 }],

@@ -61,8 +61,8 @@ function distance(a: Float64Array, b: Float64Array): number {
 const bytesOf = (model: Model): number => writeOnnx(model, { trainingMetadata: false, valueInfo: false }).bytes.length;
 
 describe.each([
-  { bits: 4, symmetric: true },
-  { bits: 4, symmetric: false },
+  { bits: 4, embeddingBits: 4, symmetric: true },
+  { bits: 4, embeddingBits: 4, symmetric: false },
   { bits: 8, symmetric: true },
   { bits: 8, symmetric: false },
 ] as const)('a GPT whose embedding is its output layer, $bits bits, symmetric $symmetric', (options) => {
@@ -103,6 +103,15 @@ test('weights keep their names and are trained no more', async () => {
   expect(parameters.map(({ name }) => name)).toEqual(characters().parameters.map(({ name }) => name));
   expect(parameters.find(({ name }) => name === 'h.0.mlp.c_fc.kernel')?.trainable).toBe(false);
   expect(parameters.find(({ name }) => name === 'h.0.mlp.c_fc.bias')?.trainable).toBe(true);
+});
+
+test('embeddings are rounded to 8 bits unless told otherwise', async () => {
+  const { weights, notes } = await weightOnlyQuantized(characters());
+  const errors = weights.map(({ relativeError }) => Math.sqrt(relativeError) < 0.01);
+  expect(errors).toEqual([true, true, false, false, false, false]);
+  expect(notes[0]).toContain('(embeddings in int8)');
+  const failure = await quantizeWeightOnly(characters(), { embeddingBits: 5 as never }).catch((error: Error) => error);
+  expect((failure as Error).message).toBe('embeddingBits 5 is not possible; allowed: 4, 8');
 });
 
 test('GPTQ costs outputs less than rounding to nearest', async () => {

@@ -36,6 +36,11 @@ export interface QuantizeWeightsOptions extends LayerSelection, GptqOptions {
   readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
   /** Quantize tables of embeddings too. Default true. */
   readonly embeddings?: boolean;
+  /**
+   * Bits of embeddings, those that are output layers too among them: errors in them reach everything. They are rounded to nearest
+   * whatever the method, since what would serve the products of an output layer spoils the rows. Default 8.
+   */
+  readonly embeddingBits?: 4 | 8;
 }
 
 /** What {@link quantizeWeightOnly} takes beside the format. */
@@ -86,14 +91,14 @@ export async function quantizeWeightOnly(model: Model, options: WeightOnlyOption
 
 /** As {@link quantizeWeightOnly}, with facts for a report. */
 export async function weightOnlyQuantized(model: Model, options: WeightOnlyOptions = {}): Promise<WeightOnlyResult> {
-  const format = formatOf(options);
-  const { chosen, notes } = chooseWeights(model, format, options);
+  const formats = formatsOf(options);
+  const { chosen, notes } = chooseWeights(model, formats, options);
   const hessians = options.method === 'gptq' ? await hessiansFor(model, chosen, options) : new Map();
   const replacements: Replacement[] = [];
   const weights: QuantizedWeightFacts[] = [];
-  for (const [at, { used, name }] of chosen.entries()) {
+  for (const [at, each] of chosen.entries()) {
     options.signal?.throwIfAborted();
-    const { replacement, facts } = quantizeOne({ used, name, format, hessian: hessians.get(used.value) }, options);
+    const { replacement, facts } = quantizeOne({ ...each, hessian: hessians.get(each.used.value) }, options);
     replacements.push(replacement);
     weights.push(facts);
     options.progress?.(at + 1, chosen.length, 'weights');
@@ -101,7 +106,7 @@ export async function weightOnlyQuantized(model: Model, options: WeightOnlyOptio
   return {
     model: frozen(withGraph(model, replaceWeights(model.graph, replacements))),
     weights,
-    notes: [...summaryOf(weights, format, options), ...notes],
+    notes: [...summaryOf(weights, formats, options), ...notes],
   };
 }
 
@@ -129,13 +134,28 @@ export function quantizeWeights(options: QuantizeWeightsOptions = {}): Optimizat
   };
 }
 
-function formatOf({ bits = 4, blockSize = 32, symmetric = true, scale = 'mse' }: WeightOnlyOptions): BlockFormat {
-  if (bits !== 4 && bits !== 8) throw notAllowed('bits', bits, '4, 8');
+interface Formats {
+  readonly product: BlockFormat;
+  readonly embedding: BlockFormat;
+}
+
+function formatsOf({
+  bits = 4,
+  embeddingBits = 8,
+  blockSize = 32,
+  symmetric = true,
+  scale = 'mse',
+}: WeightOnlyOptions): Formats {
+  for (const [option, given] of Object.entries({ bits, embeddingBits }))
+    if (given !== 4 && given !== 8) throw notAllowed(option, given, '4, 8');
   if (!Number.isInteger(Math.log2(blockSize)) || blockSize < 16) {
     throw notAllowed('blockSize', blockSize, 'powers of two from 16');
   }
-  return { bits, blockSize, symmetric, scale };
+  const common = { blockSize, symmetric, scale };
+  return { product: { bits, ...common }, embedding: { bits: embeddingBits, ...common } };
 }
+
+const isEmbedding = ({ uses }: UsedWeight): boolean => uses.some(({ kind }) => kind === 'lookup');
 
 function notAllowed(option: string, given: unknown, allowed: string): ModelwrightError {
   return new ModelwrightError('invalid-argument', `${option} ${String(given)} is not possible; allowed: ${allowed}`, {
@@ -147,21 +167,26 @@ function notAllowed(option: string, given: unknown, allowed: string): Modelwrigh
 interface Chosen {
   readonly used: UsedWeight;
   readonly name: string;
+  readonly format: BlockFormat;
 }
 
 function chooseWeights(
   model: Model,
-  format: BlockFormat,
+  formats: Formats,
   options: WeightOnlyOptions,
 ): { readonly chosen: readonly Chosen[]; readonly notes: readonly string[] } {
   const names = new Map(model.parameters.map(({ name, value }) => [value, name]));
-  const all = usedWeights(model.graph).map((used) => ({ used, name: names.get(used.value) ?? used.value.name }));
+  const all = usedWeights(model.graph).map((used) => ({
+    used,
+    name: names.get(used.value) ?? used.value.name,
+    format: isEmbedding(used) ? formats.embedding : formats.product,
+  }));
   const isSelected = selectorOf(
     options,
     all.flatMap(({ used, name }) => used.uses.map(({ node }) => ({ node, weight: name }))),
   );
   const notes: string[] = [];
-  const chosen = all.filter(({ used, name }) => {
+  const chosen = all.filter(({ used, name, format }) => {
     if (!used.uses.some(({ node }) => isSelected(node, name))) return false;
     if (options.embeddings === false && used.uses.every(({ kind }) => kind === 'lookup')) return false;
     if (used.isReadElsewhere && used.weight.dtype !== 'float32') return false;
@@ -183,7 +208,7 @@ async function hessiansFor(
       hint: 'pass backend and calibration, or choose method rtn',
     });
   }
-  const weights = chosen.map(({ used }) => used);
+  const weights = chosen.map(({ used }) => used).filter((used) => !isEmbedding(used));
   return gatherHessians(model, weights, {
     backend,
     calibration,
@@ -192,7 +217,6 @@ async function hessiansFor(
 }
 
 interface OneWeight extends Chosen {
-  readonly format: BlockFormat;
   readonly hessian: SquareMatrix | undefined;
 }
 
@@ -256,7 +280,7 @@ function sizeAfter({ weight, uses }: UsedWeight, { bits, blockSize, symmetric }:
 
 function summaryOf(
   weights: readonly QuantizedWeightFacts[],
-  { bits, blockSize, symmetric }: BlockFormat,
+  { product: { bits, blockSize, symmetric }, embedding }: Formats,
   { method = 'rtn' }: WeightOnlyOptions,
 ): readonly string[] {
   if (weights.length === 0) return ['no weight was quantized'];
@@ -264,7 +288,7 @@ function summaryOf(
   const worst = weights.reduce((a, b) => (b.relativeError > a.relativeError ? b : a));
   const standard = weights.filter(({ target }) => target === 'dequantize').length;
   return [
-    `${weights.length} weights in int${bits}, blocks of ${blockSize}, ${symmetric ? 'symmetric' : 'with zero points'}, by ${method}: ${before} bytes became ${after} (${(before / after).toFixed(2)} times fewer)`,
+    `${weights.length} weights in int${bits}${embedding.bits === bits ? '' : ` (embeddings in int${embedding.bits})`}, blocks of ${blockSize}, ${symmetric ? 'symmetric' : 'with zero points'}, by ${method}: ${before} bytes became ${after} (${(before / after).toFixed(2)} times fewer)`,
     `largest error in '${worst.name}': ${Math.sqrt(worst.relativeError).toPrecision(2)} relative to what it puts out`,
     ...(standard > 0 && standard < weights.length
       ? [`${standard} of them with DequantizeLinear, since ONNX Runtime's own ops cannot do all they are used for`]
