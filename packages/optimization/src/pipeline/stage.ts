@@ -11,6 +11,7 @@ import { multiplyAddsOf } from '../report/multiply-adds.js';
 import { peakMemoryOf } from '../report/peak-memory.js';
 import type { StageRecord } from '../report/record.js';
 import { countWeights } from '../report/weight-counts.js';
+import { foldExtents } from './fold-extents.js';
 import type { SampleInputs } from './sample-inputs.js';
 
 /** What of a stage is known without running it. */
@@ -45,7 +46,7 @@ export function flowingElements(model: Model, inputs: TensorMap): number {
 function graphFor(model: Model, inputs: TensorMap): Graph | undefined {
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
   try {
-    return specialize(inferenceProgram(model).graph, { inputs: shapes });
+    return foldExtents(specialize(inferenceProgram(model).graph, { inputs: shapes }));
   } catch (error) {
     // The counts are then left out; what is wrong shows when the model runs.
     if (isModelwrightError(error)) return undefined;

@@ -10,6 +10,7 @@ import {
 } from '@modelwright/core';
 import { conv2d, conv2dTranspose, dense, depthwiseConv2d, flatten, lstm, sequential } from '@modelwright/models';
 import { describe, expect, test } from 'vitest';
+import { foldExtents } from '../pipeline/fold-extents.js';
 import { estimateMedian, shareInterval } from './confidence.js';
 import { multiplyAddsOf } from './multiply-adds.js';
 import { peakMemoryOf } from './peak-memory.js';
@@ -54,6 +55,22 @@ describe('multiply-adds', () => {
     const open = sequential({ inputShape: [null, 6], layers: [lstm({ units: 5 })] } as never);
     expect(costOf(open)).toBeUndefined();
   });
+});
+
+test('paddings that a graph computes from shapes are known', () => {
+  const builder = new GraphBuilder('padded');
+  const x = builder.input('x', 'float32', [1, 2, 4, 4]);
+  const zero = builder.op('Sub', [builder.op('Shape', [x]), builder.op('Shape', [x])]);
+  const ends = builder.op('Add', [zero, builder.integers([0, 0, 1, 2])]);
+  const padded = builder.op('Pad', [x, builder.op('Concat', [zero, ends], { axis: 0 })]);
+  const weight = builder.op('DequantizeLinear', [
+    builder.constant(zeros('int8', [3, 2, 1, 1])),
+    builder.scalar(1, 'float32'),
+  ]);
+  builder.output('y', builder.op('Conv', [padded, weight]));
+  const graph = foldExtents(builder.build());
+  expect(multiplyAddsOf(graph)).toBe(5 * 6 * 3 * 2);
+  expect(graph.nodes.map(({ op }) => op)).toContain('DequantizeLinear');
 });
 
 describe('weights', () => {
