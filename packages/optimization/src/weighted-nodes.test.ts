@@ -20,7 +20,7 @@ test('convolutions and dense layers with their channels', () => {
 
 test('embeddings and both weights of recurrent layers', () => {
   const layers = [embedding({ inputDim: 9, outputDim: 3 }), lstm({ units: 2 })];
-  const all = found(sequential({ inputShape: [7], inputDtype: 'int32', layers } as never));
+  const all = found(sequential({ inputShape: [7], inputDType: 'int32', layers }));
   expect(all[0]).toEqual(['Gather', 'embedding.embeddings', 3, 9]);
   expect(all.slice(1).map((each) => (each as unknown[])[0])).toEqual(['LSTM', 'LSTM']);
 });

@@ -134,7 +134,7 @@ test('zeros of pruned weights stay zeros, and rounding hides no weight from othe
 
 test('refuses what makes no sense', () => {
   const model = sequential({ inputShape: [2], layers: [dense({ units: 2 })] });
-  const code = (options: QuantizationAwareOptions, given = model): unknown => {
+  const code = (options: QuantizationAwareOptions, given: Model = model): unknown => {
     try {
       return quantizationAware(given, options).name;
     } catch (error) {

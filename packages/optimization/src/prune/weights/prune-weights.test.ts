@@ -62,7 +62,7 @@ describe('what is pruned', () => {
 
   test('embeddings and recurrent layers', () => {
     const layers = [embedding({ inputDim: 9, outputDim: 8 }), lstm({ units: 4 })];
-    const model = sequential({ inputShape: [7], inputDtype: 'int32', layers });
+    const model = sequential({ inputShape: [7], inputDType: 'int32', layers });
     const pruned = pruneWeights(model, { pattern: '2:4' });
     // Nothing is summed over the rows of a table.
     expect(weightSparsity(pruned).weights.map(({ sparsity }) => sparsity)).toEqual([0, 0.5, 0.5]);
