@@ -22,6 +22,22 @@ export type ErrorCode =
   | 'file-unreadable'
   | 'file-unwritable'
   | 'checkpoint-mismatch'
+  | 'integrity-violation'
+  | 'unauthenticated'
+  | 'permission-denied'
+  | 'rate-limited'
+  | 'model-not-found'
+  | 'model-unavailable'
+  | 'queue-full'
+  | 'deadline-exceeded'
+  | 'integrity-violation'
+  | 'unauthenticated'
+  | 'permission-denied'
+  | 'rate-limited'
+  | 'model-not-found'
+  | 'model-unavailable'
+  | 'queue-full'
+  | 'deadline-exceeded'
   | 'aborted';
 
 /** What the error is about; every field is optional so that each code fills what it knows. */
@@ -36,6 +52,10 @@ export interface ErrorDetails {
   /** The command or change that would help, in one line. */
   readonly hint?: string;
   readonly cause?: unknown;
+  /** When it is worth trying again. */
+  readonly retryAfterSeconds?: number;
+  /** When it is worth trying again. */
+  readonly retryAfterSeconds?: number;
 }
 
 /**

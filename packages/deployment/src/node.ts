@@ -1,0 +1,1 @@
+export type { BundleFile, Target, TargetContext } from './targets/target.js';

@@ -1,0 +1,48 @@
+import type { Model, TensorMap } from '@modelwright/core';
+import type { Processing } from '@modelwright/deployment';
+import type { Tokenizer } from '@modelwright/text';
+import type { GenerationService } from './generation.js';
+import type { ModelConfiguration } from './model-configuration.js';
+import type { InferenceTiming } from './model-hub.js';
+import type { ModelInfo, ModelStatistics } from './model-info.js';
+
+/** A version of a model as it came out of the repository: read, decrypted, verified. */
+export interface ModelArtifact {
+  readonly name: string;
+  readonly version: string;
+  readonly model: Model;
+  /** The plain `.onnx` bytes, for a process or worker of its own; external data already inside. */
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly configuration: ModelConfiguration;
+  readonly processing?: Processing;
+  /** By the file names that `processing` has. */
+  readonly tokenizers: ReadonlyMap<string, Tokenizer>;
+}
+
+/** Answers of one request. */
+export interface ServedResult {
+  readonly outputs: TensorMap;
+  readonly timing: InferenceTiming;
+  readonly batchSize: number;
+}
+
+/** A version of a model that runs requests: queue, batches, and what computes. */
+export interface ServedModel {
+  readonly info: ModelInfo;
+  readonly memoryBytes: number;
+  infer(
+    inputs: TensorMap,
+    options: {
+      readonly outputs?: readonly string[];
+      readonly signal?: AbortSignal;
+      readonly deadline?: number;
+      readonly priority?: number;
+    },
+  ): Promise<ServedResult>;
+  /** There if the model generates. */
+  readonly generation?: GenerationService;
+  statistics(): ModelStatistics;
+  /** Takes no more requests; those that wait or run are finished first, for at most `drainMilliseconds`. Idempotent. */
+  dispose(drainMilliseconds?: number): Promise<void>;
+}

@@ -1,0 +1,22 @@
+export type { AccessControl, Action, Principal } from './contract/access.js';
+export type { EventStream, ServerEvent } from './contract/events.js';
+export type { GenerationPiece, GenerationRequest, GenerationService, TokenLogprob } from './contract/generation.js';
+export type { ModelConfiguration } from './contract/model-configuration.js';
+export type {
+  CallOptions,
+  InferenceRequest,
+  InferenceResult,
+  InferenceTiming,
+  ModelHub,
+  RawAnswer,
+  RawRequest,
+} from './contract/model-hub.js';
+export type {
+  DurationStatistic,
+  ModelIndexEntry,
+  ModelInfo,
+  ModelState,
+  ModelStatistics,
+} from './contract/model-info.js';
+export type { RequestScope, Route } from './contract/route.js';
+export type { ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
