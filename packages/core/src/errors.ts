@@ -54,8 +54,6 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** When it is worth trying again. */
   readonly retryAfterSeconds?: number;
-  /** When it is worth trying again. */
-  readonly retryAfterSeconds?: number;
 }
 
 /**
