@@ -30,14 +30,6 @@ export type ErrorCode =
   | 'model-unavailable'
   | 'queue-full'
   | 'deadline-exceeded'
-  | 'integrity-violation'
-  | 'unauthenticated'
-  | 'permission-denied'
-  | 'rate-limited'
-  | 'model-not-found'
-  | 'model-unavailable'
-  | 'queue-full'
-  | 'deadline-exceeded'
   | 'aborted';
 
 /** What the error is about; every field is optional so that each code fills what it knows. */

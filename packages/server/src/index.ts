@@ -20,3 +20,4 @@ export type {
 } from './contract/model-info.js';
 export type { RequestScope, Route } from './contract/route.js';
 export type { ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
+export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statusTable } from './errors/status-of.js';
