@@ -1,4 +1,5 @@
-export type { AccessControl, Action, Principal } from './contract/access.js';
+export { openAccess } from './access/open-access.js';
+export type { AccessControl, Action, Peer, Principal } from './contract/access.js';
 export type { EventStream, ServerEvent } from './contract/events.js';
 export type { GenerationPiece, GenerationRequest, GenerationService, TokenLogprob } from './contract/generation.js';
 export type { ModelConfiguration } from './contract/model-configuration.js';
