@@ -1,6 +1,7 @@
 import { createTfjsBackend, type TfjsBackend, type TfjsBackendOptions } from '@modelwright/backend-tfjs';
 import { installCommands, ModelwrightError, RunQueue } from '@modelwright/core';
 import { withoutProcessListeners } from './process-listeners.js';
+import { startModule } from './start-module.js';
 import { describeThreads, type ThreadFacts } from './threads.js';
 
 export interface WasmBackendOptions extends Pick<TfjsBackendOptions, 'onNode' | 'now'> {
@@ -12,6 +13,11 @@ export interface WasmBackendOptions extends Pick<TfjsBackendOptions, 'onNode' | 
    * package; in a page they must be served, as `/` or `/assets/`.
    */
   readonly wasmPath?: string | { readonly [file: string]: string };
+  /**
+   * A binary that is compiled already, a `WebAssembly.Module` of `tfjs-backend-wasm-simd.wasm` or `tfjs-backend-wasm.wasm`: for edge
+   * workers, which compile what is imported and forbid to compile bytes. In place of `wasmPath`; one thread.
+   */
+  readonly wasmModule?: object;
   /** Threads wanted; they need a cross-origin isolated page. Default: what tfjs chooses, 1 in Node. */
   readonly threads?: number;
 }
@@ -100,19 +106,32 @@ function reasonOf(cause: unknown): string {
 }
 
 /** Starts tfjs's wasm instance unless it runs already. */
-async function openInstance(core: Core, kernels: Kernels, { wasmPath, threads }: WasmBackendOptions): Promise<void> {
+async function openInstance(core: Core, kernels: Kernels, options: WasmBackendOptions): Promise<void> {
+  const { wasmModule, wasmPath, threads } = options;
   if (core.engine().registry['wasm'] !== undefined) return;
   // A count of 1 alone would still load the threaded binary.
   if (threads === 1) core.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   else if (threads !== undefined) kernels.setThreadsCount(threads);
+  if (wasmModule !== undefined) return startWith(core, () => startModule(core, kernels, wasmModule), wasmModule);
   if (typeof wasmPath === 'string') kernels.setWasmPaths(wasmPath);
   else if (wasmPath !== undefined) kernels.setWasmPaths(await completePlaces(core, wasmPath));
+  await startWith(core, () => core.setBackend('wasm'), wasmPath);
+}
+
+async function startWith(core: Core, start: () => Promise<boolean>, given: unknown): Promise<void> {
   const active = core.getBackend();
-  const started = await withoutProcessListeners(() => core.setBackend('wasm').catch(() => false));
+  let cause: unknown;
+  const started = await withoutProcessListeners(() =>
+    start().catch((error: unknown) => {
+      cause = error;
+      return false;
+    }),
+  );
   if (active && active !== 'wasm') await core.setBackend(active);
   if (started) return;
   throw new ModelwrightError('backend-unavailable', 'the WebAssembly binary of TensorFlow.js could not be started', {
-    given: wasmPath,
+    given,
+    cause,
     hint: 'serve the .wasm files of @tensorflow/tfjs-backend-wasm and give their folder as wasmPath',
   });
 }
