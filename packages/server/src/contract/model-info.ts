@@ -1,4 +1,4 @@
-import type { TensorInfo } from '@modelwright/deployment';
+import type { Processing, TensorInfo } from '@modelwright/deployment';
 
 /** Triton's names for what a version of a model is up to. */
 export type ModelState = 'UNAVAILABLE' | 'LOADING' | 'READY' | 'UNLOADING';
@@ -26,6 +26,8 @@ export interface ModelInfo {
   readonly sha256: string;
   /** What it can be asked for beside tensors. */
   readonly abilities: { readonly generates: boolean; readonly embeds: boolean; readonly takesRawInputs: boolean };
+  /** What stands before and behind it, so that a page knows whether to draw, type or enter numbers. */
+  readonly processing?: Processing;
   readonly loadedAt: Date;
 }
 
