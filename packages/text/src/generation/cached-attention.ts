@@ -65,15 +65,22 @@ export class CachedAttention {
     return heads.isFlat ? this.#joined(y, heads) : y;
   }
 
-  /** Writes the positions of this run into a buffer, and gives it as it is then. */
+  /** Writes the positions of this run into a buffer, and gives it, or the rows that the run is about, as it is then. */
   #store(name: string, now: Value, timeAxis: number): Value {
     const builder = this.#builder;
-    const shape = now.shape.map((extent, axis) => (axis === timeAxis ? this.#places.maxLength : extent));
-    const input = builder.input(name, now.dtype, shape);
-    const indices = this.#places.indices(now.shape, timeAxis);
-    const next = builder.op('ScatterElements', [input, indices, now], { axis: timeAxis });
+    const { batch, maxLength, rows } = this.#places;
+    const extents = new Map([[0, batch]]).set(timeAxis, maxLength);
+    const input = builder.input(
+      name,
+      now.dtype,
+      now.shape.map((extent, axis) => extents.get(axis) ?? extent),
+    );
+    const next =
+      rows === undefined
+        ? builder.op('ScatterElements', [input, this.#places.indices(now.shape, timeAxis), now], { axis: timeAxis })
+        : builder.op('ScatterND', [input, this.#places.coordinates(now, timeAxis), now]);
     this.caches.push({ name, input, next });
-    return next;
+    return rows === undefined ? next : builder.op('Gather', [next, rows], { axis: 0 });
   }
 
   /** `[batch, heads, time, size]` */

@@ -25,8 +25,18 @@ import { WritePlaces } from './write-places.js';
 export interface DecodingOptions {
   /** Tokens a row may hold, those of the prompt counted: what the caches have room for. Default {@link contextLengthOf} the model. */
   readonly maxLength?: number;
-  /** Rows that are decoded together. Default 1. */
+  /** Rows that the caches have room for. Default 1. */
   readonly batch?: number;
+  /**
+   * How many of these rows one run is about, or a name that leaves it open: the program then takes tokens and lengths of so many
+   * rows, and has an input `rows` that says which. Default: it is about all, in their order.
+   */
+  readonly rows?: number | string;
+  /**
+   * Who knows how many tokens a row holds. `carried`: the program, as state. `given`: the caller, who says so with an input
+   * `position` at each run; so rows can begin anew at any time, or go back. Default `carried`; with `rows`, always `given`.
+   */
+  readonly positions?: 'carried' | 'given';
   /**
    * Tokens of each row that one run takes: 1 to generate, more to read a prompt. A name leaves it open, for backends with
    * symbolic shapes. Default 1.
@@ -45,6 +55,7 @@ export interface DecodingOptions {
  *
  * Inputs: the model's own, `[batch, chunk]`, and `lengths`, int64 `[batch]`: how many of the row's tokens count. The tokens
  * behind them are padding; they leave no trace. Output: `logits` `[batch, vocabulary]`, float32, of each row's last token that counts.
+ * With `rows`, these have that extent in place of `batch`; a row may stand among them once only.
  *
  * Two programs of one model that differ in `chunk` only can share their state (`CompileOptions.shareState`): one reads the
  * prompt, the other goes on token by token.
@@ -55,8 +66,9 @@ export interface DecodingOptions {
  *   other inputs or outputs, `invalid-argument` for a `maxLength` that the model has no positions for.
  */
 export function decodingProgram(model: Model, options: DecodingOptions = {}): Program {
-  const { batch = 1, chunk = 1 } = options;
+  const { batch = 1, chunk = 1, rows } = options;
   requireCount('batch', batch);
+  if (typeof rows === 'number') requireCount('rows', rows);
   if (typeof chunk === 'number') requireCount('chunk', chunk);
   const { graph, state: carried } = inferenceProgram(model);
   if (carried.length > 0)
@@ -67,10 +79,12 @@ export function decodingProgram(model: Model, options: DecodingOptions = {}): Pr
   requirePointwiseInTime(graph, tokens);
 
   const builder = new GraphBuilder(`${model.name} decoding`);
-  const fed = builder.input(tokens.name, tokens.dtype, [batch, chunk]);
-  const lengths = builder.input(nameBeside(tokens.name, 'lengths'), 'int64', [batch]);
-  const position = builder.input('position', 'int64', [batch]);
-  const places = new WritePlaces(builder, { tokens: fed, position, maxLength });
+  const about = rows ?? batch;
+  const fed = builder.input(tokens.name, tokens.dtype, [about, chunk]);
+  const lengths = builder.input(nameBeside(tokens.name, 'lengths'), 'int64', [about]);
+  const position = builder.input(nameBeside(tokens.name, 'position'), 'int64', [about]);
+  const chosen = rows === undefined ? {} : { rows: builder.input(nameBeside(tokens.name, 'rows'), 'int64', [about]) };
+  const places = new WritePlaces(builder, { tokens: fed, position, maxLength, batch, ...chosen });
   const attention = new CachedAttention(builder, places);
   const tables = new PositionTables(graph, { builder, places, maxLength, tokens });
   const bindings: Bindings = new Map([[tokens, fed]]);
@@ -80,17 +94,18 @@ export function decodingProgram(model: Model, options: DecodingOptions = {}): Pr
   const logits = lastLogits(builder, outputs[outputIndex] as Value, lengths);
   const isSingle = logits.dtype === 'float32';
   builder.output('logits', isSingle ? logits : builder.op('Cast', [logits], { to: onnxDataType('float32') }));
-  builder.output('position.next', builder.op('Add', [position, lengths]));
+  const isCarried = rows === undefined && options.positions !== 'given';
+  if (isCarried) builder.output('position.next', builder.op('Add', [position, lengths]));
   for (const { name, next } of attention.caches) builder.output(`${name}.next`, next);
 
   return {
     graph: removeDeadNodes.run(builder.build()),
-    state: [positionSlot(batch), ...attention.caches.map(cacheSlot)],
+    state: [...(isCarried ? [positionSlot(position, batch)] : []), ...attention.caches.map(cacheSlot)],
   };
 }
 
-function positionSlot(batch: number): StateSlot {
-  return { name: 'position', input: 'position', output: 'position.next', initial: zeros('int64', [batch]) };
+function positionSlot({ name }: Value, batch: number): StateSlot {
+  return { name: 'position', input: name, output: 'position.next', initial: zeros('int64', [batch]) };
 }
 
 function cacheSlot({ name, input }: { readonly name: string; readonly input: Value }): StateSlot {
@@ -106,12 +121,17 @@ function cacheSlot({ name, input }: { readonly name: string; readonly input: Val
 export interface DecodingInputs {
   readonly tokens: Value;
   readonly lengths: Value;
+  /** State, unless positions are given. */
+  readonly position: Value;
+  /** Only of a program that is about some of the rows. */
+  readonly rows?: Value;
 }
 
-/** Which inputs of a decoding program take the tokens and the lengths. */
+/** Which inputs of a decoding program take what. */
 export function decodingInputs({ graph }: Program): DecodingInputs {
-  const [tokens, lengths] = graph.inputs as readonly [Value, Value];
-  return { tokens, lengths };
+  const [tokens, lengths, position, fourth] = graph.inputs as readonly [Value, Value, Value, Value?];
+  const rows = fourth?.shape.length === 1 ? { rows: fourth } : {};
+  return { tokens, lengths, position, ...rows };
 }
 
 function requireCount(name: string, given: number): void {

@@ -10,4 +10,6 @@ export {
   type TextGenerator,
   type TokenIds,
 } from './generator.js';
+export { RowSession, type RowSessionOptions, type RowTokens } from './row-session.js';
 export { createSampler, type Draw, type DrawPlace, type Sampler, type SamplingOptions } from './sampling.js';
+export { TextStream } from './text-stream.js';

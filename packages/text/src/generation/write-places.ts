@@ -1,22 +1,33 @@
 import { type GraphBuilder, type Shape, tensor, type Value } from '@modelwright/core';
 
+/** What decides the places of a run. */
+export interface PlacesOptions {
+  readonly tokens: Value;
+  /** How many tokens each of the rows of `tokens` holds already. */
+  readonly position: Value;
+  readonly maxLength: number;
+  readonly batch: number;
+  readonly rows?: Value;
+}
+
 /** Where the positions of one run stand in their rows. */
 export class WritePlaces {
   readonly maxLength: number;
+  /** Rows of the buffers. */
   readonly batch: number;
+  /** Which rows of the buffers the run works on, int64 `[rows]`; undefined where it works on all, in their order. */
+  readonly rows: Value | undefined;
   /** Positions of the run's tokens, int64 `[batch, time]`; padding may lie beyond the buffers, so it stops at their end. */
   readonly positions: Value;
   readonly #builder: GraphBuilder;
   readonly #time: number | Value;
   readonly #made: Map<string, Value> = new Map();
 
-  constructor(
-    builder: GraphBuilder,
-    { tokens, position, maxLength }: { tokens: Value; position: Value; maxLength: number },
-  ) {
+  constructor(builder: GraphBuilder, { tokens, position, maxLength, batch, rows }: PlacesOptions) {
     this.#builder = builder;
     this.maxLength = maxLength;
-    this.batch = tokens.shape[0] as number;
+    this.batch = batch;
+    this.rows = rows;
     this.#time = timeOf(builder, tokens);
     const first = builder.op('Unsqueeze', [position, builder.integers([1])]);
     const reached = this.#time === 1 ? first : builder.op('Add', [first, countUp(builder, this.#time)]);
@@ -30,6 +41,32 @@ export class WritePlaces {
       const others = shape.map((_, index) => index).filter((index) => index !== 0 && index !== axis);
       const aligned = builder.op('Unsqueeze', [this.positions, builder.integers(others)]);
       return builder.op('Expand', [aligned, this.#extents(shape, axis)]);
+    });
+  }
+
+  /**
+   * Where in the buffers each slice of `now` goes, for `ScatterND`: int64 `[rows, …, axes up to the time's]`.
+   *
+   * @param now - `[rows, …]` with the time at `timeAxis`.
+   */
+  coordinates(now: Value, timeAxis: number): Value {
+    const { shape } = now;
+    return this.#once(`coordinates ${shape.slice(1)} ${timeAxis}`, () => {
+      const builder = this.#builder;
+      const axes = Array.from({ length: timeAxis + 1 }, (_, axis) => axis);
+      const extents = builder.op('Shape', [now], { end: timeAxis + 1 });
+      const parts = axes.map((axis) => {
+        const others = axes.filter((other) => other !== axis && !(axis === timeAxis && other === 0));
+        const index =
+          axis === 0
+            ? (this.rows as Value)
+            : axis === timeAxis
+              ? this.positions
+              : countUp(builder, Number(shape[axis]));
+        const spread = builder.op('Expand', [builder.op('Unsqueeze', [index, builder.integers(others)]), extents]);
+        return builder.op('Unsqueeze', [spread, builder.integers([-1])]);
+      });
+      return builder.op('Concat', parts, { axis: -1 });
     });
   }
 

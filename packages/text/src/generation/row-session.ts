@@ -1,0 +1,207 @@
+import { type Backend, type Executable, type Model, ModelwrightError, Tensor } from '@modelwright/core';
+import { type DecodingInputs, type DecodingOptions, decodingInputs, decodingProgram } from './decoding-program.js';
+
+/** What a row session is opened for. */
+export interface RowSessionOptions extends Pick<DecodingOptions, 'output'> {
+  readonly backend: Backend;
+  /** Rows at a time. */
+  readonly batch: number;
+  /** Tokens a row may hold. */
+  readonly maxLength: number;
+  /** A prompt is read in pieces of at most this many tokens. Default 128. */
+  readonly longestChunk?: number;
+}
+
+/** Tokens for one row. */
+export interface RowTokens {
+  readonly row: number;
+  /** At least one, and no more than the row has room for; one for a row that goes on, more for one that reads its prompt. */
+  readonly tokens: ArrayLike<number>;
+}
+
+/** Sizes of pieces for backends that compile for one size. */
+const chunkSizes: readonly number[] = [8, 32, 128, 512];
+
+/** A compiled program and its inputs. */
+interface Compiled {
+  readonly executable: Executable;
+  readonly inputs: DecodingInputs;
+}
+
+/**
+ * Rows of tokens that come and go by themselves over one set of buffers for keys and values: each row may begin anew, or go back to what it held
+ * before, while others go on. Rows that go on take a step together; a prompt is read in pieces by a program that computes its row alone.
+ *
+ * Calls must not overlap.
+ */
+export class RowSession {
+  readonly batch: number;
+  readonly maxLength: number;
+  /** Size of the buffers. */
+  readonly memoryBytes: number;
+  /** How many scores a token has. */
+  readonly vocabularySize: number;
+  /** The most tokens that one call reads of a row. */
+  readonly longestChunk: number;
+  readonly #model: Model;
+  readonly #options: RowSessionOptions;
+  /** One token of every row; owns the state, which the others share. */
+  readonly #step: Compiled;
+  readonly #others: Map<string, Promise<Compiled>> = new Map();
+  readonly #held: number[];
+
+  /** Compiles what is always needed. @throws {@link ModelwrightError} as {@link decodingProgram}. */
+  static async open(model: Model, options: RowSessionOptions): Promise<RowSession> {
+    const program = decodingProgram(model, { ...options, positions: 'given' });
+    const executable = await options.backend.compile(program, { name: `${model.name} decoding` });
+    const memoryBytes = program.state.reduce((sum, { initial }) => sum + (initial.data as Float32Array).byteLength, 0);
+    const vocabularySize = program.graph.outputs[0]?.value.shape[1] as number;
+    const session = new RowSession(model, options, {
+      step: { executable, inputs: decodingInputs(program) },
+      memoryBytes,
+      vocabularySize,
+    });
+    if (isOpenFor(options)) await session.#programFor('rows', 'time');
+    return session;
+  }
+
+  private constructor(
+    model: Model,
+    options: RowSessionOptions,
+    made: { readonly step: Compiled; readonly memoryBytes: number; readonly vocabularySize: number },
+  ) {
+    this.#model = model;
+    this.#options = options;
+    this.batch = options.batch;
+    this.maxLength = options.maxLength;
+    this.longestChunk = options.longestChunk ?? 128;
+    this.memoryBytes = made.memoryBytes;
+    this.vocabularySize = made.vocabularySize;
+    this.#step = made.step;
+    this.#held = new Array<number>(options.batch).fill(0);
+  }
+
+  /** How many tokens a row holds. */
+  heldBy(row: number): number {
+    return this.#held[row] as number;
+  }
+
+  /**
+   * Forgets what a row holds behind its first `length` tokens; 0 begins anew.
+   *
+   * @throws {@link ModelwrightError} `invalid-argument` if it holds less.
+   */
+  rewind(row: number, length: number): void {
+    const held = this.#held[row];
+    if (held === undefined || !(length >= 0 && length <= held))
+      throw new ModelwrightError('invalid-argument', `row ${row} holds ${held} tokens; it cannot go back to ${length}`);
+    this.#held[row] = length;
+  }
+
+  /**
+   * Appends tokens to some rows: one token each to those that go on, together, and a piece of a prompt to each of the others.
+   *
+   * @param given - Each row once. Of a prompt at most {@link longestChunk} tokens are taken; the caller goes on from {@link heldBy}.
+   * @returns by row, the logits after the last token that was taken.
+   */
+  async feed(given: readonly RowTokens[]): Promise<ReadonlyMap<number, Float32Array>> {
+    const results = new Map<number, Float32Array>();
+    const steps = given.filter(({ tokens }) => tokens.length === 1);
+    if (steps.length > 0) await this.#take(steps, 1, results);
+    for (const one of given) {
+      if (one.tokens.length <= 1) continue;
+      const count = Math.min(one.tokens.length, this.longestChunk);
+      for (let start = 0; start < count; ) {
+        const piece = Array.from(one.tokens).slice(start, count);
+        const size = this.#sizeFor(one.row, piece.length);
+        await this.#take([{ row: one.row, tokens: piece.slice(0, size) }], size, results);
+        start += size;
+      }
+    }
+    return results;
+  }
+
+  async dispose(): Promise<void> {
+    // The first executable owns the state and goes last.
+    for (const other of this.#others.values()) await (await other).executable.dispose();
+    await this.#step.executable.dispose();
+  }
+
+  /** Extent of the next piece of a prompt. Padding may not reach beyond the buffers, where it would fall on the last position. */
+  #sizeFor(row: number, wanted: number): number {
+    if (isOpenFor(this.#options)) return wanted;
+    const room = this.maxLength - this.heldBy(row);
+    const fitting = chunkSizes.filter((size) => size <= room);
+    return fitting.find((size) => size >= wanted) ?? fitting.at(-1) ?? 1;
+  }
+
+  async #take(given: readonly RowTokens[], size: number, results: Map<number, Float32Array>): Promise<void> {
+    const isForAll = size === 1 && !this.#isWorthChoosing(given.length);
+    const { executable, inputs } = isForAll ? this.#step : await this.#chosenRows(given.length, size);
+    const places = isForAll ? Array.from({ length: this.batch }, (_, row) => row) : given.map(({ row }) => row);
+    const byRow = new Map(given.map((one) => [one.row, one.tokens]));
+    const counts = places.map((row) => Math.min(byRow.get(row)?.length ?? 0, size));
+    const whole = (values: readonly number[]): Tensor =>
+      new Tensor('int64', [places.length], BigInt64Array.from(values, BigInt));
+    const { logits } = await executable.run({
+      [inputs.tokens.name]: idsOf(inputs, { places, byRow, size }),
+      [inputs.lengths.name]: whole(counts),
+      [inputs.position.name]: whole(places.map((row) => this.heldBy(row))),
+      ...(inputs.rows === undefined ? {} : { [inputs.rows.name]: whole(places) }),
+    });
+    const scores = (logits as Tensor).data as Float32Array;
+    for (const [place, row] of places.entries()) {
+      if (counts[place] === 0) continue;
+      this.#held[row] = this.heldBy(row) + (counts[place] as number);
+      results.set(row, scores.slice(place * this.vocabularySize, (place + 1) * this.vocabularySize));
+    }
+  }
+
+  /** Rows that stand still cost as much as those that go on; to choose rows costs a copy of what they hold. */
+  #isWorthChoosing(count: number): boolean {
+    return isOpenFor(this.#options) && count * 2 <= this.batch;
+  }
+
+  #chosenRows(count: number, size: number): Promise<Compiled> {
+    return isOpenFor(this.#options) ? this.#programFor('rows', 'time') : this.#programFor(count, size);
+  }
+
+  #programFor(rows: number | string, chunk: number | string): Promise<Compiled> {
+    const key = `${rows} ${chunk}`;
+    const known = this.#others.get(key) ?? this.#compile(rows, chunk);
+    this.#others.set(key, known);
+    // A program that cannot be compiled is tried again when it is wanted again.
+    known.catch(() => this.#others.delete(key));
+    return known;
+  }
+
+  async #compile(rows: number | string, chunk: number | string): Promise<Compiled> {
+    const { backend } = this.#options;
+    const program = decodingProgram(this.#model, { ...this.#options, rows, chunk });
+    const executable = await backend.compile(program, {
+      name: `${this.#model.name} reading`,
+      shareState: this.#step.executable,
+    });
+    return { executable, inputs: decodingInputs(program) };
+  }
+}
+
+/** Whether one program serves any number of rows and tokens. */
+function isOpenFor({ backend }: RowSessionOptions): boolean {
+  return backend.capabilities.symbolicShapes;
+}
+
+/** `[places, size]`: the tokens of each place, and padding. */
+function idsOf(
+  { tokens: { dtype } }: DecodingInputs,
+  given: {
+    readonly places: readonly number[];
+    readonly byRow: ReadonlyMap<number, ArrayLike<number>>;
+    readonly size: number;
+  },
+): Tensor {
+  const { places, byRow, size } = given;
+  const ids = new Int32Array(places.length * size);
+  for (const [place, row] of places.entries()) ids.set(Array.from(byRow.get(row) ?? []).slice(0, size), place * size);
+  return new Tensor(dtype, [places.length, size], dtype === 'int64' ? BigInt64Array.from(ids, BigInt) : ids);
+}
