@@ -19,6 +19,7 @@ export type {
   ModelState,
   ModelStatistics,
 } from './contract/model-info.js';
+export type { ObservedRequest, RequestObservation, RequestObserver } from './contract/request-observer.js';
 export type { RequestScope, Route } from './contract/route.js';
 export type { ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
 export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statusTable } from './errors/status-of.js';
