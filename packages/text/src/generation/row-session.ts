@@ -1,4 +1,4 @@
-import { type Backend, type Executable, type Model, ModelwrightError, Tensor } from '@modelwright/core';
+import { type Backend, type Executable, type Model, ModelwrightError, type Program, Tensor } from '@modelwright/core';
 import { type DecodingInputs, type DecodingOptions, decodingInputs, decodingProgram } from './decoding-program.js';
 
 /** What a row session is opened for. */
@@ -10,6 +10,11 @@ export interface RowSessionOptions extends Pick<DecodingOptions, 'output'> {
   readonly maxLength: number;
   /** A prompt is read in pieces of at most this many tokens. Default 128. */
   readonly longestChunk?: number;
+  /**
+   * A second program, which saves a step of all rows the copy of what they hold, is compiled for models whose weights take no more than this: each
+   * program has them once. Default 256 MiB.
+   */
+  readonly mostDuplicatedBytes?: number;
 }
 
 /** Tokens for one row. */
@@ -45,39 +50,38 @@ export class RowSession {
   readonly longestChunk: number;
   readonly #model: Model;
   readonly #options: RowSessionOptions;
-  /** One token of every row; owns the state, which the others share. */
-  readonly #step: Compiled;
+  /** Takes any number of tokens of any rows if the backend has symbolic shapes, else one of every row. Owns the state, which the others share. */
+  readonly #first: Compiled;
   readonly #others: Map<string, Promise<Compiled>> = new Map();
+  /** Whether there is a program for a step of all rows. */
+  readonly #hasStep: boolean;
   readonly #held: number[];
 
   /** Compiles what is always needed. @throws {@link ModelwrightError} as {@link decodingProgram}. */
   static async open(model: Model, options: RowSessionOptions): Promise<RowSession> {
-    const program = decodingProgram(model, { ...options, positions: 'given' });
+    const isOpen = isOpenFor(options);
+    const program = decodingProgram(model, isOpen ? { ...options, ...open } : { ...options, positions: 'given' });
     const executable = await options.backend.compile(program, { name: `${model.name} decoding` });
-    const memoryBytes = program.state.reduce((sum, { initial }) => sum + (initial.data as Float32Array).byteLength, 0);
-    const vocabularySize = program.graph.outputs[0]?.value.shape[1] as number;
-    const session = new RowSession(model, options, {
-      step: { executable, inputs: decodingInputs(program) },
-      memoryBytes,
-      vocabularySize,
-    });
-    if (isOpenFor(options)) await session.#programFor('rows', 'time');
+    const session = new RowSession(model, options, { executable, program });
+    if (session.#hasStep && isOpen) await session.#step();
     return session;
   }
 
   private constructor(
     model: Model,
     options: RowSessionOptions,
-    made: { readonly step: Compiled; readonly memoryBytes: number; readonly vocabularySize: number },
+    { executable, program }: { readonly executable: Executable; readonly program: Program },
   ) {
     this.#model = model;
     this.#options = options;
     this.batch = options.batch;
     this.maxLength = options.maxLength;
     this.longestChunk = options.longestChunk ?? 128;
-    this.memoryBytes = made.memoryBytes;
-    this.vocabularySize = made.vocabularySize;
-    this.#step = made.step;
+    this.memoryBytes = bytesOf(program.state.map(({ initial }) => initial));
+    this.vocabularySize = program.graph.outputs[0]?.value.shape[1] as number;
+    this.#first = { executable, inputs: decodingInputs(program) };
+    this.#hasStep =
+      !isOpenFor(options) || bytesOf(program.graph.constants.values()) <= (options.mostDuplicatedBytes ?? 2 ** 28);
     this.#held = new Array<number>(options.batch).fill(0);
   }
 
@@ -124,7 +128,7 @@ export class RowSession {
   async dispose(): Promise<void> {
     // The first executable owns the state and goes last.
     for (const other of this.#others.values()) await (await other).executable.dispose();
-    await this.#step.executable.dispose();
+    await this.#first.executable.dispose();
   }
 
   /** Extent of the next piece of a prompt. Padding may not reach beyond the buffers, where it would fall on the last position. */
@@ -136,8 +140,8 @@ export class RowSession {
   }
 
   async #take(given: readonly RowTokens[], size: number, results: Map<number, Float32Array>): Promise<void> {
-    const isForAll = size === 1 && !this.#isWorthChoosing(given.length);
-    const { executable, inputs } = isForAll ? this.#step : await this.#chosenRows(given.length, size);
+    const isForAll = size === 1 && this.#hasStep && !this.#isWorthChoosing(given.length);
+    const { executable, inputs } = await (isForAll ? this.#step() : this.#chosenRows(given.length, size));
     const places = isForAll ? Array.from({ length: this.batch }, (_, row) => row) : given.map(({ row }) => row);
     const byRow = new Map(given.map((one) => [one.row, one.tokens]));
     const counts = places.map((row) => Math.min(byRow.get(row)?.length ?? 0, size));
@@ -162,28 +166,39 @@ export class RowSession {
     return isOpenFor(this.#options) && count * 2 <= this.batch;
   }
 
-  #chosenRows(count: number, size: number): Promise<Compiled> {
-    return isOpenFor(this.#options) ? this.#programFor('rows', 'time') : this.#programFor(count, size);
+  /** One token of every row. */
+  async #step(): Promise<Compiled> {
+    return isOpenFor(this.#options) ? this.#other('step', { positions: 'given' }) : this.#first;
   }
 
-  #programFor(rows: number | string, chunk: number | string): Promise<Compiled> {
-    const key = `${rows} ${chunk}`;
-    const known = this.#others.get(key) ?? this.#compile(rows, chunk);
+  async #chosenRows(rows: number, chunk: number): Promise<Compiled> {
+    return isOpenFor(this.#options) ? this.#first : this.#other(`${rows} ${chunk}`, { rows, chunk });
+  }
+
+  #other(key: string, differing: DecodingOptions): Promise<Compiled> {
+    const known = this.#others.get(key) ?? this.#compile(differing);
     this.#others.set(key, known);
     // A program that cannot be compiled is tried again when it is wanted again.
     known.catch(() => this.#others.delete(key));
     return known;
   }
 
-  async #compile(rows: number | string, chunk: number | string): Promise<Compiled> {
-    const { backend } = this.#options;
-    const program = decodingProgram(this.#model, { ...this.#options, rows, chunk });
-    const executable = await backend.compile(program, {
-      name: `${this.#model.name} reading`,
-      shareState: this.#step.executable,
+  async #compile(differing: DecodingOptions): Promise<Compiled> {
+    const program = decodingProgram(this.#model, { ...this.#options, ...differing });
+    const executable = await this.#options.backend.compile(program, {
+      name: `${this.#model.name} decoding`,
+      shareState: this.#first.executable,
     });
     return { executable, inputs: decodingInputs(program) };
   }
+}
+
+const open: DecodingOptions = { rows: 'rows', chunk: 'time' };
+
+function bytesOf(tensors: Iterable<Tensor>): number {
+  let sum = 0;
+  for (const { data } of tensors) sum += Array.isArray(data) ? 0 : (data as Float32Array).byteLength;
+  return sum;
 }
 
 /** Whether one program serves any number of rows and tokens. */
