@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addBenchCommand } from '../commands/bench.js';
 import { addDoctorCommand } from '../commands/doctor.js';
+import { addEncryptCommand } from '../commands/encrypt.js';
 import { addInspectCommand } from '../commands/inspect.js';
 import { addOptimizeCommand } from '../commands/optimize.js';
 import { addRunCommand } from '../commands/run.js';
+import { addSignCommand } from '../commands/sign.js';
 import { exitCodes } from './exit-codes.js';
 
 const help = `
@@ -15,6 +17,16 @@ Backends: --backend, else MODELWRIGHT_BACKEND=name[:device], else modelwright.co
 Exit status: ${exitCodes.success} success · ${exitCodes.failure} the run failed · ${exitCodes.usage} wrong usage or values · ${exitCodes.file} a file is missing or
 broken · ${exitCodes.unavailable} no backend here can do it`;
 
+const commands: readonly ((program: Command) => void)[] = [
+  addInspectCommand,
+  addRunCommand,
+  addBenchCommand,
+  addOptimizeCommand,
+  addEncryptCommand,
+  addSignCommand,
+  addDoctorCommand,
+];
+
 /** The command line: one verb a file of `commands/`. */
 export function createProgram(): Command {
   const program = new Command('modelwright')
@@ -23,8 +35,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(try --help)')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', help);
-  for (const add of [addInspectCommand, addRunCommand, addBenchCommand, addOptimizeCommand, addDoctorCommand])
-    add(program);
+  for (const add of commands) add(program);
   for (const command of program.commands) command.showHelpAfterError('(try --help)');
   return program;
 }
