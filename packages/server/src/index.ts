@@ -1,4 +1,18 @@
+export { type AccessControlOptions, createAccessControl } from './access/access-control.js';
+export {
+  type AccessPolicy,
+  type Amounts,
+  type CertificatePolicy,
+  defaultRoles,
+  type Limit,
+  type Permission,
+  type TokenPolicy,
+} from './access/access-policy.js';
+export type { AllowanceState } from './access/allowance.js';
+export { createApiKey, type KeyRecord, readKeys, writeKeys } from './access/api-key.js';
+export { type LimitStore, MemoryLimitStore } from './access/limit-store.js';
 export { openAccess } from './access/open-access.js';
+export { readPolicy } from './access/read-policy.js';
 export type { AccessControl, Action, Peer, Principal } from './contract/access.js';
 export type { EventStream, ServerEvent } from './contract/events.js';
 export type { GenerationPiece, GenerationRequest, GenerationService, TokenLogprob } from './contract/generation.js';
