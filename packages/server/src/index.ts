@@ -37,3 +37,4 @@ export type { ObservedRequest, RequestObservation, RequestObserver } from './con
 export type { RequestScope, Route } from './contract/route.js';
 export type { ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
 export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statusTable } from './errors/status-of.js';
+export { openInferenceRoutes } from './open-inference/routes.js';
