@@ -15,7 +15,7 @@ export { openAccess } from './access/open-access.js';
 export { readPolicy } from './access/read-policy.js';
 export type { AccessControl, Action, Peer, Principal } from './contract/access.js';
 export type { EventStream, ServerEvent } from './contract/events.js';
-export type { GenerationPiece, GenerationRequest, GenerationService, TokenLogprob } from './contract/generation.js';
+export type { GenerationOptions, GenerationPiece, GenerationRequest, GenerationService, TokenLogprob } from './contract/generation.js';
 export type { ModelConfiguration } from './contract/model-configuration.js';
 export type {
   CallOptions,

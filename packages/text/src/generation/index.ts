@@ -10,6 +10,7 @@ export {
   type TextGenerator,
   type TokenIds,
 } from './generator.js';
+export { contextLengthOf } from './position-flow.js';
 export { RowSession, type RowSessionOptions, type RowTokens } from './row-session.js';
 export { createSampler, type Draw, type DrawPlace, type Sampler, type SamplingOptions } from './sampling.js';
 export { TextStream } from './text-stream.js';
