@@ -35,6 +35,8 @@ export type {
 } from './contract/model-info.js';
 export type { ObservedRequest, RequestObservation, RequestObserver } from './contract/request-observer.js';
 export type { RequestScope, Route } from './contract/route.js';
-export type { ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
+export type { InferenceOptions, ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
 export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statusTable } from './errors/status-of.js';
 export { openInferenceRoutes } from './open-inference/routes.js';
+export { createServedModel, type ServingOptions } from './serving/create-served-model.js';
+export type { ModelRunner, OpenRunner, RunnerOptions } from './serving/model-runner.js';

@@ -27,19 +27,28 @@ export interface ServedResult {
   readonly batchSize: number;
 }
 
+/** Limits of one call, and what is wanted of it. */
+export interface InferenceOptions {
+  /** Only these outputs; default all. */
+  readonly outputs?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** On the clock of `performance.now()`. */
+  readonly deadline?: number;
+  /** 1 is served first. Default last. */
+  readonly priority?: number;
+}
+
 /** A version of a model that runs requests: queue, batches, and what computes. */
 export interface ServedModel {
   readonly info: ModelInfo;
   readonly memoryBytes: number;
-  infer(
-    inputs: TensorMap,
-    options: {
-      readonly outputs?: readonly string[];
-      readonly signal?: AbortSignal;
-      readonly deadline?: number;
-      readonly priority?: number;
-    },
-  ): Promise<ServedResult>;
+  /** What somebody who serves it should know: why its requests do not run together, say. */
+  readonly notes?: readonly string[];
+  /**
+   * @throws {@link ModelwrightError} `invalid-argument`, `shape-mismatch`, `dtype-mismatch`, `queue-full`, `deadline-exceeded`,
+   *   `aborted`, `model-unavailable`, `backend-failure`.
+   */
+  infer(inputs: TensorMap, options: InferenceOptions): Promise<ServedResult>;
   /** There if the model generates. */
   readonly generation?: GenerationService;
   statistics(): ModelStatistics;
