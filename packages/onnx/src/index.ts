@@ -4,5 +4,5 @@ export { type ReadOptions, readableVersions, readOnnx } from './read/read-onnx.j
 export { type OnnxHeader, readOnnxHeader } from './read/read-onnx-header.js';
 export { readTensor } from './read/read-tensor.js';
 export type { EncodedModel, FileParts } from './write/encode-model.js';
-export { encodeOnnx, type OnnxFiles, writeOnnx } from './write/write-onnx.js';
+export { encodeOnnx, type OnnxFiles, weightBytesOf, writeOnnx } from './write/write-onnx.js';
 export { type ExternalDataOptions, type WriteOptions, writableOpsets } from './write/write-options.js';

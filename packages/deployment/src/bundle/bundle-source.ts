@@ -5,7 +5,11 @@ export interface BundleSource {
   /**
    * @param path - Relative to the bundle, with `/`.
    * @param onProgress - Told how many bytes have come, and of how many where that is known.
-   * @throws {@link ModelwrightError} `file-unreadable` if there is no such file.
+   * @param maxBytes - A larger file is not read. Default no limit.
+   * @throws {@link ModelwrightError} `file-unreadable` if there is no such file, `limit-exceeded` if it is larger than `maxBytes`.
    */
-  read(path: string, onProgress?: (receivedBytes: number, totalBytes?: number) => void): Promise<Uint8Array>;
+  read(path: string, onProgress?: ReadProgress, maxBytes?: number): Promise<Uint8Array>;
 }
+
+/** How far the reading of one file is. */
+export type ReadProgress = (receivedBytes: number, totalBytes?: number) => void;

@@ -40,6 +40,8 @@ export interface BundleManifest {
   readonly model: {
     /** The `.onnx` file; with external data the others lie beside it. */
     readonly file: string;
+    /** Files beside it that hold its large tensors. */
+    readonly externalData?: readonly string[];
     readonly inputs: readonly TensorInfo[];
     readonly outputs: readonly TensorInfo[];
   };

@@ -9,7 +9,7 @@ export interface ImageInput {
   readonly resize?: 'bilinear' | 'nearest';
   /** `contain` keeps the aspect and pads, `cover` crops, `fill` stretches. Default `fill`. */
   readonly fit?: 'fill' | 'contain' | 'cover';
-  /** Default 1/255. */
+  /** Default 1/255 where the input is floating, 1 where it is integer. */
   readonly scale?: number;
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
@@ -25,6 +25,13 @@ export interface TextInput {
   readonly maxLength?: number;
   /** Fill every text up to this many ids; default as long as the longest of the request. */
   readonly padTo?: number;
+  /** Where short texts are filled up. Default `post`. */
+  readonly padding?: 'pre' | 'post';
+  /** Where long texts are cut. Default `post`. */
+  readonly truncating?: 'pre' | 'post';
+  /** Tokens put in front of and behind each text. */
+  readonly startToken?: string;
+  readonly endToken?: string;
   /** Name of the model's input that takes 1 for ids and 0 for padding, if it has one. */
   readonly mask?: string;
 }
@@ -63,3 +70,26 @@ export interface Processing {
 
 /** Key of a model's metadata that holds {@link Processing} as JSON, so that a bare `.onnx` file has it, too. */
 export const processingKey = 'modelwright.processing';
+
+/** The files that processing names. */
+export function tokenizerFilesOf(processing: Processing | undefined): readonly string[] {
+  const inputs = Object.values(processing?.inputs ?? {});
+  const outputs = Object.values(processing?.outputs ?? {});
+  const files = [...inputs, ...outputs].flatMap((each) => ('tokenizer' in each ? [each.tokenizer] : []));
+  return [...new Set(files)];
+}
+
+/** Processing whose files are elsewhere. */
+export function withTokenizersAt(processing: Processing, placeOf: (path: string) => string): Processing {
+  const moved = <T extends object>(entries: { readonly [name: string]: T } | undefined): { [name: string]: T } =>
+    Object.fromEntries(
+      Object.entries(entries ?? {}).map(([name, each]) => [
+        name,
+        'tokenizer' in each ? { ...each, tokenizer: placeOf(each.tokenizer as string) } : each,
+      ]),
+    );
+  return {
+    ...(processing.inputs === undefined ? {} : { inputs: moved(processing.inputs) }),
+    ...(processing.outputs === undefined ? {} : { outputs: moved(processing.outputs) }),
+  };
+}

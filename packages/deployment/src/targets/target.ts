@@ -9,18 +9,27 @@ export interface BundleFile {
   readonly executable?: boolean;
 }
 
+/** The manifest before the files are known. */
+export type ManifestDraft = Omit<BundleManifest, 'files'>;
+
 /** What a target is given. */
 export interface TargetContext {
   readonly model: Model;
   /** Manifest as far as it is known; `files` are filled in afterwards. */
-  readonly manifest: Omit<BundleManifest, 'files'>;
-  /** What every bundle holds: model, golden set, card, tokenizers; a target may place them elsewhere (Triton's versions). */
+  readonly manifest: ManifestDraft;
+  /** What every bundle holds: model, golden set, card, tokenizers; a target may place them elsewhere (`placed`). */
   readonly common: readonly BundleFile[];
   /** The backend that made the golden answers; targets may measure with it. */
   readonly backend: Backend;
   /** The target's own options, as the command line or the caller gave them; each target checks its own. */
   readonly options: { readonly [name: string]: unknown };
   readonly report: (message: string) => void;
+}
+
+/** Files whose places differ from those that the manifest of the context names. */
+export interface TargetBuild {
+  readonly files: readonly BundleFile[];
+  readonly manifest: ManifestDraft;
 }
 
 /** Something a model can be deployed as; one a file. */
@@ -30,8 +39,10 @@ export interface Target {
   readonly description: string;
   /** The target's own options: name → what it means, for help and checks. */
   readonly options: { readonly [name: string]: string };
-  /** All files of the bundle but the manifest. */
-  build(context: TargetContext): Promise<readonly BundleFile[]>;
+  /** Where the bundle goes if nobody says. Default `<model>-<target>`. */
+  folder?(model: string): string;
+  /** All files of the bundle but the manifest; with a manifest of its own where files are placed elsewhere. */
+  build(context: TargetContext): Promise<readonly BundleFile[] | TargetBuild>;
   /** What to type next, shown when the bundle is written. */
-  nextSteps(folder: string): readonly string[];
+  nextSteps(folder: string, manifest: BundleManifest): readonly string[];
 }

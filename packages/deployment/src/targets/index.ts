@@ -1,0 +1,21 @@
+import { ModelwrightError } from '@modelwright/core';
+import { onnxTarget } from './onnx.js';
+import type { Target } from './target.js';
+
+/** Everything a model can be deployed as. */
+export const targets: readonly Target[] = [onnxTarget];
+
+/**
+ * A target by its name.
+ *
+ * @throws {@link ModelwrightError} `invalid-argument` naming those there are.
+ */
+export function targetNamed(name: string): Target {
+  const target = targets.find((each) => each.name === name);
+  if (target !== undefined) return target;
+  const allowed = targets.map((each) => each.name);
+  throw new ModelwrightError('invalid-argument', `there is no target '${name}'; there are: ${allowed.join(', ')}`, {
+    given: name,
+    allowed,
+  });
+}
