@@ -15,7 +15,13 @@ export { openAccess } from './access/open-access.js';
 export { readPolicy } from './access/read-policy.js';
 export type { AccessControl, Action, Peer, Principal } from './contract/access.js';
 export type { EventStream, ServerEvent } from './contract/events.js';
-export type { GenerationOptions, GenerationPiece, GenerationRequest, GenerationService, TokenLogprob } from './contract/generation.js';
+export type {
+  GenerationOptions,
+  GenerationPiece,
+  GenerationRequest,
+  GenerationService,
+  TokenLogprob,
+} from './contract/generation.js';
 export type { ModelConfiguration } from './contract/model-configuration.js';
 export type {
   CallOptions,
@@ -40,3 +46,4 @@ export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statu
 export { openInferenceRoutes } from './open-inference/routes.js';
 export { createServedModel, type ServingOptions } from './serving/create-served-model.js';
 export type { ModelRunner, OpenRunner, RunnerOptions } from './serving/model-runner.js';
+export { tensorFlowServingRoutes } from './tensorflow-serving/routes.js';

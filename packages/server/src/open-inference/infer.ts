@@ -14,7 +14,7 @@ export function callOptions(scope: RequestScope, timeoutMilliseconds?: number): 
 }
 
 /** Labels of outputs by name, for classes. */
-function labelsOf({ processing }: ModelInfo): { readonly [output: string]: readonly string[] } {
+export function labelsOf({ processing }: ModelInfo): { readonly [output: string]: readonly string[] } {
   const labels: { [output: string]: readonly string[] } = {};
   for (const [name, output] of Object.entries(processing?.outputs ?? {})) {
     if (output.kind === 'labels') labels[name] = output.labels;
