@@ -1,9 +1,10 @@
 import { ModelwrightError } from '@modelwright/core';
 import { onnxTarget } from './onnx.js';
 import type { Target } from './target.js';
+import { webTarget } from './web/web-target.js';
 
 /** Everything a model can be deployed as. */
-export const targets: readonly Target[] = [onnxTarget];
+export const targets: readonly Target[] = [onnxTarget, webTarget];
 
 /**
  * A target by its name.
