@@ -13,6 +13,10 @@ export { createApiKey, type KeyRecord, readKeys, writeKeys } from './access/api-
 export { type LimitStore, MemoryLimitStore } from './access/limit-store.js';
 export { openAccess } from './access/open-access.js';
 export { readPolicy } from './access/read-policy.js';
+export { type AppOptions, createApp, mountRoutes, type RequestLimits } from './app/create-app.js';
+export type { RouteServices } from './app/handle-route.js';
+export { type ArrivedRequest, type OpenedScope, openScope, type ScopeServices } from './app/open-scope.js';
+export { silentLogger } from './app/silent-logger.js';
 export type { AccessControl, Action, Peer, Principal } from './contract/access.js';
 export type { EventStream, ServerEvent } from './contract/events.js';
 export type {
@@ -22,6 +26,7 @@ export type {
   GenerationService,
   TokenLogprob,
 } from './contract/generation.js';
+export type { Caller, CallerHub, Hub, ServedModelFactory, ServedModelOptions } from './contract/hub.js';
 export type { ModelConfiguration } from './contract/model-configuration.js';
 export type {
   CallOptions,
@@ -39,11 +44,16 @@ export type {
   ModelState,
   ModelStatistics,
 } from './contract/model-info.js';
+export type { ModelRepository, StoredModel, StoredVersion } from './contract/model-repository.js';
 export type { ObservedRequest, RequestObservation, RequestObserver } from './contract/request-observer.js';
 export type { RequestScope, Route } from './contract/route.js';
 export type { InferenceOptions, ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
 export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statusTable } from './errors/status-of.js';
+export { createHub, type HubOptions, prepareHub } from './hub/create-hub.js';
+export { createEventStream } from './hub/event-stream.js';
 export { openInferenceRoutes } from './open-inference/routes.js';
+export { type MemoryModel, type MemoryRepository, memoryRepository } from './repository/memory-repository.js';
+export { type FileGuard, isModelName, type ModelFiles } from './repository/model-files.js';
 export { createServedModel, type ServingOptions } from './serving/create-served-model.js';
 export type { ModelRunner, OpenRunner, RunnerOptions } from './serving/model-runner.js';
 export { tensorFlowServingRoutes } from './tensorflow-serving/routes.js';

@@ -29,6 +29,8 @@ export interface Route {
   readonly summary: string;
   /** How its errors look: `{error: string}` or `{error: {message, type, code}}`. */
   readonly errors: 'open-inference' | 'openai';
+  /** What events call its protocol; default the form of its errors. */
+  readonly protocol?: string;
   /** Parts of the OpenAPI operation object: parameters, requestBody, responses. */
   readonly openapi?: Readonly<Record<string, unknown>>;
   readonly handle: (context: Context, scope: RequestScope) => Promise<Response> | Response;

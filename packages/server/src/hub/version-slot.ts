@@ -1,0 +1,48 @@
+import type { ModelState } from '../contract/model-info.js';
+import type { StoredVersion } from '../contract/model-repository.js';
+import type { ModelArtifact, ServedModel } from '../contract/served-model.js';
+
+/** What is kept of an artifact once it is loaded: not its bytes. */
+export type LoadedArtifact = Omit<ModelArtifact, 'model' | 'bytes'>;
+
+/** A version that runs. */
+export interface LoadedVersion {
+  readonly artifact: LoadedArtifact;
+  readonly served: ServedModel;
+  /** Of the stored files it was loaded from. */
+  readonly fingerprint: string;
+}
+
+/** A version of a model and what it is up to; only the registry changes it. */
+export interface VersionSlot {
+  readonly model: string;
+  readonly version: string;
+  stored: StoredVersion;
+  state: ModelState;
+  reason: string;
+  loaded?: LoadedVersion;
+  /** What ran last; says what the version is while it is out to make room. */
+  lastKnown?: LoadedVersion;
+  /** Unloaded to make room: the next request loads it again. */
+  isEvicted: boolean;
+  /** Fingerprint that could not be loaded: not tried again until it changes or somebody asks. */
+  failedFingerprint?: string;
+  /** Of the last use, in order of all uses of the hub. */
+  lastUse: number;
+  /** Load or unload under way; changes of one slot happen one after another. */
+  pending: Promise<void>;
+}
+
+/** A slot for a version that has been found and not been touched yet. */
+export function createSlot(model: string, stored: StoredVersion): VersionSlot {
+  return {
+    model,
+    version: stored.version,
+    stored,
+    state: 'UNAVAILABLE',
+    reason: 'not loaded',
+    isEvicted: false,
+    lastUse: 0,
+    pending: Promise.resolve(),
+  };
+}

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelwrightError } from '@modelwright/core';
+import type { ModelConfiguration } from '../contract/model-configuration.js';
+import type { ModelRepository, StoredModel } from '../contract/model-repository.js';
+import { artifactOf } from './artifact-of.js';
+import type { FileGuard } from './model-files.js';
+import { readConfiguration } from './read-configuration.js';
+import { type FoundModel, type FoundVersion, scanFolder } from './scan-folder.js';
+
+export interface FolderRepositoryOptions {
+  /** Run over the files of each version before anything in them is believed, in this order: decrypt, verify. */
+  readonly guards?: readonly FileGuard[];
+  /** Largest file that is read. Default 2³¹. */
+  readonly maxFileBytes?: number;
+  /** For every model; what a model's own configuration says goes first. */
+  readonly defaults?: ModelConfiguration;
+}
+
+/**
+ * A folder of models. What it may hold: `digits.onnx` (with `digits.config.json` beside), bundles as `modelwright deploy` writes them, and
+ * Triton's layout `digits/<version>/model.onnx` with `digits/config.pbtxt` or `digits/config.json`.
+ *
+ * @param path - The folder; or one `.onnx` file, or one bundle.
+ * @throws {@link ModelwrightError} `file-unreadable` when it is scanned and is not there.
+ * @example
+ * const hub = await createHub(folderRepository('models'), { backend, createServedModel });
+ */
+export function folderRepository(path: string, options: FolderRepositoryOptions = {}): ModelRepository {
+  const { guards = [], maxFileBytes = 2 ** 31, defaults = {} } = options;
+  const found = new Map<string, FoundModel>();
+  return {
+    name: path,
+    async scan() {
+      const models = await scanFolder(path);
+      found.clear();
+      const stored: StoredModel[] = [];
+      for (const model of models) {
+        found.set(model.name, model);
+        stored.push(await describe(model, defaults));
+      }
+      return stored;
+    },
+    async read(name, version) {
+      const model = found.get(name);
+      const chosen = model?.versions.find((each) => each.version === version);
+      if (model === undefined || chosen === undefined) {
+        throw new ModelwrightError('model-not-found', `there is no version '${version}' of model '${name}'`, {
+          given: name,
+        });
+      }
+      const configuration = { ...defaults, ...(await readConfiguration(model.configurationFile)) };
+      let files = {
+        name,
+        version,
+        location: chosen.location,
+        configuration,
+        files: await readFiles(chosen, maxFileBytes),
+      };
+      for (const guard of guards) files = { ...(await guard(files)) } as typeof files;
+      return artifactOf(files);
+    },
+  };
+}
+
+async function describe(model: FoundModel, defaults: ModelConfiguration): Promise<StoredModel> {
+  const versions = model.versions.map(({ version, fingerprint, sizeBytes }) => ({ version, fingerprint, sizeBytes }));
+  const { name } = model;
+  if (model.problem !== undefined) return { name, configuration: defaults, versions, problem: model.problem };
+  try {
+    const configuration = { ...defaults, ...(await readConfiguration(model.configurationFile)) };
+    return { name, configuration, versions };
+  } catch (error) {
+    if (!(error instanceof ModelwrightError)) throw error;
+    return { name, configuration: defaults, versions, problem: error.message };
+  }
+}
+
+async function readFiles(
+  { folder, files, location }: FoundVersion,
+  maxFileBytes: number,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const contents = new Map<string, Uint8Array>();
+  for (const { path, sizeBytes } of files) {
+    if (sizeBytes > maxFileBytes) {
+      const message = `'${path}' in '${location}' has ${sizeBytes} bytes; ${maxFileBytes} are allowed`;
+      throw new ModelwrightError('limit-exceeded', message, { file: path, given: sizeBytes, allowed: maxFileBytes });
+    }
+    try {
+      contents.set(path, await readFile(join(folder, path)));
+    } catch (cause) {
+      throw new ModelwrightError('file-unreadable', `'${path}' in '${location}' cannot be read`, { file: path, cause });
+    }
+  }
+  return contents;
+}
