@@ -23,15 +23,9 @@ const actionNotes: { readonly [A in Route['action']]: string } = {
 
 /** `/v1/models/:call{[^/]+:predict}` → `/v1/models/{model}:predict` */
 export function documentedPath(path: string): string {
-  return path
-    .split('/')
-    .map((segment) => {
-      const match = /^:(\w+)\??(?:\{.*?(:\w+)?\})?$/.exec(segment);
-      if (match === null) return segment;
-      const [, name, suffix = ''] = match;
-      return `{${name === 'call' ? 'model' : name}}${suffix}`;
-    })
-    .join('/');
+  return path.replace(/:(\w+)\??(?:\{[^}]*?(:\w+)?\})?/g, (_, name: string, suffix = '') => {
+    return `{${name === 'call' ? 'model' : name}}${suffix}`;
+  });
 }
 
 function pathParameters(path: string): readonly OpenApiPart[] {
