@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelwrightError } from '@modelwright/core';
 
+const heartbeatMilliseconds = 10_000;
+const staleMilliseconds = 3 * heartbeatMilliseconds;
+const held = new Set<string>();
+
 /**
- * Takes a lock by a file that only one process can create; one that a dead process left behind is taken over.
+ * Takes a lock by a file that only one process can create; one that a dead process left behind is taken over. Of processes of other
+ * machines (or containers, where every process may be number 1) only a sign of life tells: they touch the file every ten seconds.
  *
  * @param waitMilliseconds - How long to wait for another process.
  * @returns what gives it back.
@@ -12,13 +18,25 @@ import { ModelwrightError } from '@modelwright/core';
  */
 export async function lockFile(file: string, waitMilliseconds: number): Promise<() => Promise<void>> {
   const deadline = performance.now() + waitMilliseconds;
-  for (;;) {
-    if (await create(file)) return () => rm(file, { force: true });
-    const holder = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
-    if (isDead(holder)) await rm(file, { force: true });
+  const own = `${hostname()} ${process.pid} ${randomUUID()}`;
+  while (!(await create(file, own))) {
+    const holder = await readFile(file, 'utf8').catch(() => undefined);
+    if (holder === undefined) continue;
+    if (await isAbandoned(file, holder)) await rm(file, { force: true });
     else if (performance.now() < deadline) await sleep(20);
-    else throw new ModelwrightError('file-unwritable', `'${file}' is held by process ${holder}.`, { file });
+    else throw new ModelwrightError('file-unwritable', `'${file}' is held by another process: ${holder}.`, { file });
   }
+  held.add(own);
+  const heartbeat = setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => {});
+  }, heartbeatMilliseconds);
+  heartbeat.unref();
+  return async () => {
+    clearInterval(heartbeat);
+    held.delete(own);
+    await rm(file, { force: true });
+  };
 }
 
 /** Runs `action` while holding `${file}.lock`. */
@@ -31,11 +49,11 @@ export async function whileLocked<T>(file: string, action: () => Promise<T>): Pr
   }
 }
 
-/** The name appears together with its content: nobody sees a lock without its process. */
-async function create(file: string): Promise<boolean> {
+/** The name appears together with its content: nobody sees a lock without its holder. */
+async function create(file: string, content: string): Promise<boolean> {
   const temporary = `${file}.${randomUUID()}`;
   try {
-    await writeFile(temporary, String(process.pid), { mode: 0o600 });
+    await writeFile(temporary, content, { mode: 0o600 });
     await link(temporary, file);
     return true;
   } catch (cause) {
@@ -46,8 +64,14 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
+async function isAbandoned(file: string, holder: string): Promise<boolean> {
+  const [host, number] = holder.split(' ');
+  if (host === hostname()) return Number(number) === process.pid ? !held.has(holder) : isDead(Number(number));
+  const touched = await stat(file).catch(() => undefined);
+  return touched !== undefined && Date.now() - touched.mtimeMs > staleMilliseconds;
+}
+
 function isDead(holder: number): boolean {
-  if (!Number.isInteger(holder)) return false;
   try {
     process.kill(holder, 0);
     return false;
