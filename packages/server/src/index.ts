@@ -36,6 +36,7 @@ export type {
   ModelHub,
   RawAnswer,
   RawRequest,
+  RawResult,
 } from './contract/model-hub.js';
 export type {
   DurationStatistic,
@@ -49,11 +50,19 @@ export type { ObservedRequest, RequestObservation, RequestObserver } from './con
 export type { RequestScope, Route } from './contract/route.js';
 export type { InferenceOptions, ModelArtifact, ServedModel, ServedResult } from './contract/served-model.js';
 export { type GrpcStatus, type ProtocolStatus, type PublicError, statusOf, statusTable } from './errors/status-of.js';
+export {
+  createGenerationService,
+  type GenerationServiceOptions,
+  type LoadedGeneration,
+} from './generation/generation-service.js';
 export { createHub, type HubOptions, prepareHub } from './hub/create-hub.js';
 export { createEventStream } from './hub/event-stream.js';
 export { openInferenceRoutes } from './open-inference/routes.js';
+export { openAiRoutes } from './openai/routes.js';
 export { type MemoryModel, type MemoryRepository, memoryRepository } from './repository/memory-repository.js';
 export { type FileGuard, isModelName, type ModelFiles } from './repository/model-files.js';
 export { createServedModel, type ServingOptions } from './serving/create-served-model.js';
 export type { ModelRunner, OpenRunner, RunnerOptions } from './serving/model-runner.js';
 export { tensorFlowServingRoutes } from './tensorflow-serving/routes.js';
+export { bundleRepository } from './worker/bundle-repository.js';
+export { createWorker, type Worker, type WorkerEnvironment, type WorkerOptions } from './worker/create-worker.js';

@@ -59,15 +59,15 @@ function explain(cause: BuildFailure): never {
   });
 }
 
-/** Packages that the target's own source names are those of the first folder that has them. */
+/** What is not found from where it is imported is looked up in the given folders: first of all what the target's own source names. */
 function projectPackages(folders: readonly string[]): Plugin {
   return {
     name: 'project-packages',
     setup({ onResolve, resolve }) {
-      onResolve({ filter: /^@?[a-z]/ }, async ({ path, importer, kind, pluginData, namespace }) => {
-        if (pluginData === 'asked' || (importer !== '' && namespace === 'file')) return undefined;
-        for (const resolveDir of folders) {
-          const found = await resolve(path, { kind, resolveDir, pluginData: 'asked' });
+      onResolve({ filter: /^@?[a-z]/ }, async ({ path, kind, pluginData, resolveDir, importer }) => {
+        if (pluginData === asked) return undefined;
+        for (const folder of [resolveDir, ...folders]) {
+          const found = await resolve(path, { kind, importer, resolveDir: folder, pluginData: asked });
           if (found.errors.length === 0) return found;
         }
         return undefined;
@@ -75,6 +75,8 @@ function projectPackages(folders: readonly string[]): Plugin {
     },
   };
 }
+
+const asked = 'asked';
 
 const withoutNode: Plugin = {
   name: 'without-node',
