@@ -1,5 +1,5 @@
 import type { Model, TensorMap } from '@modelwright/core';
-import type { Processing } from '@modelwright/deployment';
+import type { GoldenSet, Processing } from '@modelwright/deployment';
 import type { Tokenizer } from '@modelwright/text';
 import type { GenerationService } from './generation.js';
 import type { ModelConfiguration } from './model-configuration.js';
@@ -18,6 +18,8 @@ export interface ModelArtifact {
   readonly processing?: Processing;
   /** By the file names that `processing` has. */
   readonly tokenizers: ReadonlyMap<string, Tokenizer>;
+  /** Inputs with known answers, if it comes from a bundle: it must give them before it serves. */
+  readonly golden?: GoldenSet;
 }
 
 /** Answers of one request. */

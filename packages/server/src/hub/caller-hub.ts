@@ -4,7 +4,7 @@ import type { EventStream } from '../contract/events.js';
 import type { GenerationService } from '../contract/generation.js';
 import type { Caller, CallerHub } from '../contract/hub.js';
 import type { ModelConfiguration } from '../contract/model-configuration.js';
-import type { CallOptions, InferenceRequest, InferenceResult, RawAnswer, RawRequest } from '../contract/model-hub.js';
+import type { CallOptions, InferenceRequest, InferenceResult, RawRequest, RawResult } from '../contract/model-hub.js';
 import type { ModelIndexEntry, ModelInfo, ModelStatistics } from '../contract/model-info.js';
 import type { ServedResult } from '../contract/served-model.js';
 import { exampleCount, InferenceRecord } from './inference-record.js';
@@ -139,22 +139,24 @@ class AuthorizedHub implements CallerHub {
     });
   }
 
-  async inferRaw(
-    request: RawRequest,
-    options: CallOptions = {},
-  ): Promise<{ readonly version: string; readonly answers: readonly RawAnswer[] }> {
-    this.authorize('infer', request.model);
-    await this.charge(request.model);
+  async inferRaw(request: RawRequest, options: CallOptions = {}): Promise<RawResult> {
+    const { model, examples } = request;
+    this.authorize('infer', model);
+    await this.charge(model);
     return this.#recorded(request, async (slot, record) => {
       const run = (inputs: InferenceRequest['inputs']): Promise<ServedResult> =>
         this.#run(slot, (loaded) => {
-          record.begin(loaded, { inputs, count: request.examples.length });
+          record.begin(loaded, { inputs, count: examples.length });
           return loaded.served.infer(inputs, options);
         });
-      const { artifact } = await this.#registry.use(slot);
-      const { answers, timing } = await answerRaw(artifact, request.examples, run);
+      const { timing, ...result } = await answerRaw(await this.#registry.use(slot), examples, run);
       record.timing = timing;
-      return { version: slot.version, answers };
+      const tokens = result.inputTokens;
+      if (tokens !== undefined) {
+        record.promptTokens = tokens;
+        await this.#access.consume(this.#caller.principal, model, { requests: 0, tokens });
+      }
+      return { version: slot.version, ...result };
     });
   }
 
@@ -172,6 +174,8 @@ class AuthorizedHub implements CallerHub {
         return (await this.#registry.use(slot)).served.generation as GenerationService;
       },
       record: () => this.#record(slot, loaded),
+      // Strangers share nothing with each other.
+      scope: principal.kind === 'anonymous' ? undefined : principal.id,
       spend: async (tokens) => {
         await this.#access.consume(principal, model, { requests: 0, tokens });
       },

@@ -4,6 +4,7 @@ import type { AccessControl } from '../contract/access.js';
 import type { EventStream } from '../contract/events.js';
 import type { Hub, ServedModelFactory } from '../contract/hub.js';
 import type { ModelRepository } from '../contract/model-repository.js';
+import { admitGolden } from './admit-golden.js';
 import { createCallerHub } from './caller-hub.js';
 import { createEventStream } from './event-stream.js';
 import { ModelRegistry } from './model-registry.js';
@@ -25,7 +26,7 @@ export interface HubOptions {
   readonly memoryLimitBytes?: number;
   /** How long a version that is replaced or unloaded may take to finish what it has begun. Default 30,000. */
   readonly drainMilliseconds?: number;
-  /** Looks at each version before it serves, and refuses it by throwing: replays its golden answers, say. */
+  /** Looks at each version before it serves, and refuses it by throwing. Default {@link admitGolden}: bundles have to prove themselves. */
   readonly admit?: Admission;
   /** Uniform in [0, 1): draws versions by their share. Default `Math.random`. */
   readonly random?: () => number;
@@ -48,7 +49,7 @@ export async function createHub(repository: ModelRepository, options: HubOptions
 
 /** A hub that has loaded nothing yet: for a server that answers its probes while models load. */
 export function prepareHub(repository: ModelRepository, options: HubOptions): Hub & { start(): Promise<void> } {
-  const { backend, createServedModel, control = 'all', drainMilliseconds = 30_000, admit } = options;
+  const { backend, createServedModel, control = 'all', drainMilliseconds = 30_000, admit = admitGolden } = options;
   const events = options.events ?? createEventStream();
   const access = options.access ?? openAccess();
   const loader = new SlotLoader({ repository, backend, createServedModel, events, drainMilliseconds, admit });

@@ -5,6 +5,7 @@ import type { ServedModelFactory } from '../contract/hub.js';
 import type { ModelState } from '../contract/model-info.js';
 import type { ModelRepository } from '../contract/model-repository.js';
 import type { ModelArtifact, ServedModel } from '../contract/served-model.js';
+import { rawProcessorOf } from './raw-inference.js';
 import type { LoadedVersion, VersionSlot } from './version-slot.js';
 
 /** Looks at a version that is about to serve; throws if it must not. */
@@ -16,7 +17,7 @@ export interface SlotLoaderOptions {
   readonly createServedModel: ServedModelFactory;
   readonly events: EventStream;
   readonly drainMilliseconds: number;
-  readonly admit?: Admission | undefined;
+  readonly admit: Admission;
 }
 
 /** Loads, replaces and unloads versions; changes of one slot happen one after another. */
@@ -76,13 +77,13 @@ export class SlotLoader {
     const artifact = await repository.read(slot.model, slot.version);
     const served = await createServedModel(artifact, { backend, events });
     try {
-      await admit?.(artifact, served);
+      await admit(artifact, served);
     } catch (error) {
       await served.dispose(0);
       throw error;
     }
-    const { model: _model, bytes: _bytes, ...kept } = artifact;
-    return { artifact: kept, served, fingerprint };
+    const { model: _model, bytes: _bytes, golden: _golden, ...kept } = artifact;
+    return { artifact: kept, served, processor: rawProcessorOf(artifact), fingerprint };
   }
 
   async #unload(slot: VersionSlot, reason: string, principal?: Principal): Promise<void> {

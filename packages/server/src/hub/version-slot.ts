@@ -1,14 +1,16 @@
+import type { Processor } from '@modelwright/deployment';
 import type { ModelState } from '../contract/model-info.js';
 import type { StoredVersion } from '../contract/model-repository.js';
 import type { ModelArtifact, ServedModel } from '../contract/served-model.js';
 
 /** What is kept of an artifact once it is loaded: not its bytes. */
-export type LoadedArtifact = Omit<ModelArtifact, 'model' | 'bytes'>;
+export type LoadedArtifact = Omit<ModelArtifact, 'model' | 'bytes' | 'golden'>;
 
 /** A version that runs. */
 export interface LoadedVersion {
   readonly artifact: LoadedArtifact;
   readonly served: ServedModel;
+  readonly processor: Processor;
   /** Of the stored files it was loaded from. */
   readonly fingerprint: string;
 }

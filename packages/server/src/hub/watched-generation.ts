@@ -6,6 +6,8 @@ export interface GenerationWatch {
   /** The service that will answer; charges the caller, and loads the model again if it had to make room. */
   readonly service: () => Promise<GenerationService>;
   readonly record: () => InferenceRecord;
+  /** On whose behalf, as {@link GenerationOptions} has it. */
+  readonly scope: string | undefined;
   /** Takes tokens from the caller's allowance. @throws `rate-limited`. */
   readonly spend: (tokens: number) => Promise<void>;
 }
@@ -23,7 +25,7 @@ export function watchedGeneration(service: GenerationService, watch: GenerationW
 }
 
 async function* generate(
-  { service, record: createRecord, spend }: GenerationWatch,
+  { service, record: createRecord, spend, scope }: GenerationWatch,
   ...[request, options]: Parameters<GenerationService['generate']>
 ): AsyncGenerator<GenerationPiece> {
   const record = createRecord();
@@ -34,7 +36,7 @@ async function* generate(
     const serving = await service();
     // What is asked is paid at once, what is answered afterwards: an answer is not cut off in the middle by a limit.
     await spend(request.prompt.length);
-    for await (const piece of serving.generate(request, options)) {
+    for await (const piece of serving.generate(request, scope === undefined ? options : { ...options, scope })) {
       if (completionTokens === 0) record.firstTokenMilliseconds = performance.now() - record.started;
       completionTokens += piece.tokens.length;
       record.completionTokens = completionTokens;

@@ -1,34 +1,68 @@
 import { type Model, ModelwrightError } from '@modelwright/core';
-import { type Processing, processingKey } from '@modelwright/deployment';
+import {
+  filesToRun,
+  manifestFile,
+  memorySource,
+  parseGolden,
+  processingOf,
+  readChecked,
+  readManifest,
+  readTokenizers,
+  sha256,
+  tokenizerFilesOf,
+} from '@modelwright/deployment';
 import { readOnnx, writeOnnx } from '@modelwright/onnx';
-import { loadTokenizer, type Tokenizer } from '@modelwright/text';
 import type { ModelArtifact } from '../contract/served-model.js';
 import type { ModelFiles } from './model-files.js';
 
 /**
- * A version of a model out of its plain files: `model.onnx`, or the only `.onnx` file there is, with external data and tokenizers beside.
+ * A version of a model out of its plain files: a bundle, compared with its manifest; or `model.onnx` (or the only `.onnx` file there is),
+ * with external data and tokenizers beside.
  *
- * @throws {@link ModelwrightError} `invalid-model`, `invalid-data`, `file-unreadable` for a file that is named but not there.
+ * @throws {@link ModelwrightError} `invalid-model`, `invalid-data`, `integrity-violation` for files that are not those of the manifest,
+ *   `file-unreadable` for one that is named but not there.
  */
 export async function artifactOf(version: ModelFiles): Promise<ModelArtifact> {
-  const { files, location } = version;
-  const path = modelFileOf(version);
-  const { model, bytes } = readModel(files, path, location);
-  const processing = processingOf(model, location);
+  return version.files.has(manifestFile) ? ofBundle(version) : ofPlainFiles(version);
+}
+
+async function ofPlainFiles({ name, version, location, configuration, files }: ModelFiles): Promise<ModelArtifact> {
+  const { model, bytes } = readModel(files, modelFileOf(files, location), location);
+  const processing = processingOf(model);
   return {
-    name: version.name,
-    version: version.version,
-    model,
-    bytes,
-    sha256: await sha256Of(bytes),
-    configuration: version.configuration,
+    ...{ name, version, model, bytes, configuration },
+    sha256: await sha256(bytes),
     ...(processing === undefined ? {} : { processing }),
     tokenizers: await tokenizersOf(processing, files, location),
   };
 }
 
+async function ofBundle({ name, version, location, configuration, files }: ModelFiles): Promise<ModelArtifact> {
+  const source = memorySource(files, `'${location}'`);
+  const manifest = await readManifest(source);
+  for (const path of filesToRun(manifest)) {
+    const record = manifest.files.find((file) => file.path === path);
+    if (record === undefined) {
+      throw new ModelwrightError('integrity-violation', `the manifest of '${location}' has no hash of '${path}'`, {
+        file: path,
+      });
+    }
+    const { violation } = await readChecked(source, record);
+    if (violation !== undefined) throw violation;
+  }
+  const { model, bytes } = readModel(files, manifest.model.file, location);
+  const processing = manifest.processing ?? processingOf(model);
+  return {
+    ...{ name, version, model, bytes, configuration },
+    sha256: await sha256(bytes),
+    ...(processing === undefined ? {} : { processing }),
+    tokenizers: await tokenizersOf(processing, files, location),
+    golden: parseGolden(files.get(manifest.golden.file) as Uint8Array, `'${location}'`),
+  };
+}
+
 /** The model's file among those of its version. */
-function modelFileOf({ files, location }: ModelFiles): string {
+function modelFileOf(files: ReadonlyMap<string, Uint8Array>, location: string): string {
   const candidates = [...files.keys()].filter((path) => path.endsWith('.onnx') && !path.includes('/'));
   if (candidates.includes('model.onnx')) return 'model.onnx';
   const [only, ...others] = candidates;
@@ -38,7 +72,7 @@ function modelFileOf({ files, location }: ModelFiles): string {
 }
 
 /** The model, and one file that holds all of it. */
-export function readModel(
+function readModel(
   files: ReadonlyMap<string, Uint8Array>,
   path: string,
   location: string,
@@ -57,48 +91,18 @@ export function readModel(
     });
   }
   const bytes = files.get(path) as Uint8Array;
-  const model = readOnnx(bytes, { file: `'${location}/${path}'`, externalData });
+  const model = readOnnx(bytes, { file: `'${location}'`, externalData });
   return { model, bytes: isSelfContained ? bytes : writeOnnx(model).bytes };
 }
 
-function processingOf(model: Model, location: string): Processing | undefined {
-  const text = model.metadata[processingKey];
-  if (text === undefined) return undefined;
-  const processing = parseJson(text, `the processing in '${location}'`);
-  if (typeof processing === 'object' && processing !== null) return processing as Processing;
-  throw new ModelwrightError('invalid-data', `the processing in '${location}' is no object`, { file: location });
-}
-
-/** The tokenizers that the processing names. */
 async function tokenizersOf(
-  processing: Processing | undefined,
+  processing: ModelArtifact['processing'],
   files: ReadonlyMap<string, Uint8Array>,
   location: string,
-): Promise<ReadonlyMap<string, Tokenizer>> {
-  const parts = [...Object.values(processing?.inputs ?? {}), ...Object.values(processing?.outputs ?? {})];
-  const paths = new Set(parts.flatMap((part) => ('tokenizer' in part ? [part.tokenizer] : [])));
-  const tokenizers = new Map<string, Tokenizer>();
-  for (const path of paths) {
-    const bytes = files.get(path);
-    if (bytes === undefined) {
-      throw new ModelwrightError('file-unreadable', `'${location}' has no tokenizer '${path}'`, { file: path });
-    }
-    const json = parseJson(new TextDecoder().decode(bytes), `the tokenizer '${path}' in '${location}'`);
-    tokenizers.set(path, await loadTokenizer(json as Parameters<typeof loadTokenizer>[0]));
+): Promise<ModelArtifact['tokenizers']> {
+  for (const path of tokenizerFilesOf(processing)) {
+    if (files.has(path)) continue;
+    throw new ModelwrightError('file-unreadable', `'${location}' has no tokenizer '${path}'`, { file: path });
   }
-  return tokenizers;
-}
-
-function parseJson(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ModelwrightError('invalid-data', `${what} is not JSON`, { cause });
-  }
-}
-
-/** Lower-case hexadecimal. */
-export async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const digest = await globalThis.crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return readTokenizers(processing === undefined ? {} : { processing }, files);
 }

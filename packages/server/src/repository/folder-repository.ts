@@ -1,15 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelwrightError } from '@modelwright/core';
+import type { KeyProvider, Verifier } from '@modelwright/deployment';
 import type { ModelConfiguration } from '../contract/model-configuration.js';
 import type { ModelRepository, StoredModel } from '../contract/model-repository.js';
 import { artifactOf } from './artifact-of.js';
-import type { FileGuard } from './model-files.js';
+import { decryptGuard } from './decrypt-guard.js';
+import type { FileGuard, ModelFiles } from './model-files.js';
 import { readConfiguration } from './read-configuration.js';
 import { type FoundModel, type FoundVersion, scanFolder } from './scan-folder.js';
+import { signatureGuard } from './signature-guard.js';
 
 export interface FolderRepositoryOptions {
-  /** Run over the files of each version before anything in them is believed, in this order: decrypt, verify. */
+  /** Opens models that are encrypted. Without it they are refused. */
+  readonly modelKeys?: KeyProvider;
+  /** Keys that are trusted: only what one of them has signed is served. Default anything is. */
+  readonly trustedSigners?: readonly Verifier[];
+  /** Run over the files of each version after those two, before anything in them is believed. */
   readonly guards?: readonly FileGuard[];
   /** Largest file that is read. Default 2³¹. */
   readonly maxFileBytes?: number;
@@ -27,7 +34,8 @@ export interface FolderRepositoryOptions {
  * const hub = await createHub(folderRepository('models'), { backend, createServedModel });
  */
 export function folderRepository(path: string, options: FolderRepositoryOptions = {}): ModelRepository {
-  const { guards = [], maxFileBytes = 2 ** 31, defaults = {} } = options;
+  const { maxFileBytes = 2 ** 31, defaults = {} } = options;
+  const guards = guardsOf(options);
   const found = new Map<string, FoundModel>();
   return {
     name: path,
@@ -50,17 +58,20 @@ export function folderRepository(path: string, options: FolderRepositoryOptions 
         });
       }
       const configuration = { ...defaults, ...(await readConfiguration(model.configurationFile)) };
-      let files = {
-        name,
-        version,
-        location: chosen.location,
-        configuration,
-        files: await readFiles(chosen, maxFileBytes),
-      };
-      for (const guard of guards) files = { ...(await guard(files)) } as typeof files;
+      const contents = await readFiles(chosen, maxFileBytes);
+      let files: ModelFiles = { name, version, location: chosen.location, configuration, files: contents };
+      for (const guard of guards) files = await guard(files);
       return artifactOf(files);
     },
   };
+}
+
+function guardsOf({ modelKeys, trustedSigners, guards = [] }: FolderRepositoryOptions): readonly FileGuard[] {
+  return [
+    decryptGuard(modelKeys),
+    ...(trustedSigners === undefined ? [] : [signatureGuard(trustedSigners)]),
+    ...guards,
+  ];
 }
 
 async function describe(model: FoundModel, defaults: ModelConfiguration): Promise<StoredModel> {

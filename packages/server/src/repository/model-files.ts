@@ -1,5 +1,11 @@
 import type { ModelConfiguration } from '../contract/model-configuration.js';
 
+/** A file as it lay in the repository before it was decrypted. */
+export interface SealedFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 /** One version of a model as files in memory: what a repository has read, and what guards have made of it. */
 export interface ModelFiles {
   readonly name: string;
@@ -9,6 +15,8 @@ export interface ModelFiles {
   readonly configuration: ModelConfiguration;
   /** By their path within the version. */
   readonly files: ReadonlyMap<string, Uint8Array>;
+  /** What lay in the repository for those of `files` that were encrypted, by their plain path. */
+  readonly sealed?: ReadonlyMap<string, SealedFile>;
 }
 
 /**
