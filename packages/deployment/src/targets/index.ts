@@ -1,10 +1,11 @@
 import { ModelwrightError } from '@modelwright/core';
+import { edgeTarget } from './edge/edge-target.js';
 import { onnxTarget } from './onnx.js';
 import type { Target } from './target.js';
 import { webTarget } from './web/web-target.js';
 
 /** Everything a model can be deployed as. */
-export const targets: readonly Target[] = [onnxTarget, webTarget];
+export const targets: readonly Target[] = [onnxTarget, webTarget, edgeTarget];
 
 /**
  * A target by its name.
