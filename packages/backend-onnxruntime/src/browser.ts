@@ -34,6 +34,7 @@ const openWasm: OpenDevice = async (options) => {
   return createHostBackend({
     ...{ device: 'wasm', engine: new WebEngine(api), threads },
     ...{ sessionOptions: options.session ?? {}, hostMemoryBytes: options.hostMemoryBytes },
+    blocksCaller: true,
   });
 };
 

@@ -91,6 +91,7 @@ export function createTfjsBackend(core: TfjsCore, options: TfjsBackendOptions = 
       threads: options.threads ?? 1,
       residency: 'device',
       symbolicShapes: true,
+      blocksCaller: ['cpu', 'wasm', 'tensorflow'].includes(backendName),
     },
     engine: calls === 'direct' ? 'tfjs' : 'tfjs engine',
     runtimeVersion: core.version_core,

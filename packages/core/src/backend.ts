@@ -19,6 +19,8 @@ export interface BackendCapabilities {
    * are as fast.
    */
   readonly runsAtOnce?: number;
+  /** Whether a run holds the thread that called it, event loop included, until it ends. Default false. */
+  readonly blocksCaller?: boolean;
 }
 
 export interface CompileOptions {

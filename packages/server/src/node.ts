@@ -6,3 +6,5 @@ export { type FolderRepositoryOptions, folderRepository } from './repository/fol
 export type { TlsFiles } from './serve/certificates.js';
 export type { ConnectionLimits } from './serve/listener.js';
 export { type RunningServer, type ServeOptions, serve } from './serve/serve.js';
+export type { BackendModule } from './workers/backend-module.js';
+export { type NodeServingOptions, nodeServing } from './workers/node-serving.js';

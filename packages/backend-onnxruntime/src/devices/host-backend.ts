@@ -15,6 +15,8 @@ export interface HostBackendOptions {
   readonly threads: number;
   readonly sessionOptions: SessionOptions;
   readonly hostMemoryBytes: number | undefined;
+  /** Whether a run holds the thread that called it. */
+  readonly blocksCaller: boolean;
 }
 
 /** All the memory that 32-bit addresses reach. */
@@ -33,6 +35,7 @@ export function createHostBackend(options: HostBackendOptions): OnnxRuntimeBacke
       threads,
       residency: 'host',
       symbolicShapes: true,
+      blocksCaller: options.blocksCaller,
     },
     compile: (program, compileOptions, onClosed) =>
       compileProgram(program, compileOptions, {

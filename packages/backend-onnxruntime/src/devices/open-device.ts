@@ -34,6 +34,7 @@ const throughBinding =
       threads: options.threads ?? options.cores,
       sessionOptions: sessionOptionsOf(options),
       hostMemoryBytes: options.hostMemoryBytes,
+      blocksCaller: true,
     });
   };
 
@@ -48,14 +49,18 @@ async function requireProvider(name: string): Promise<void> {
 
 /** How each device of Node is opened. */
 const openers: { readonly [device: string]: OpenDevice } = {
-  cpu: async (options) =>
-    createHostBackend({
+  cpu: async (options) => {
+    const { worker = false } = options;
+    const engine = await createEngine(options.engine, { worker });
+    return createHostBackend({
       device: 'cpu',
-      engine: await createEngine(options.engine, { worker: options.worker ?? false }),
+      engine,
       threads: options.threads ?? options.cores,
       sessionOptions: sessionOptionsOf(options),
       hostMemoryBytes: options.hostMemoryBytes,
-    }),
+      blocksCaller: engine.kind === 'binding' && !worker,
+    });
+  },
   webgpu: async (options) =>
     createWebGpuBackend({
       api: (await importBinding()) as unknown as JavaScriptApi,
@@ -81,6 +86,7 @@ const openers: { readonly [device: string]: OpenDevice } = {
     return createHostBackend({
       ...{ device: 'wasm', engine: new WebEngine(api), threads },
       ...{ sessionOptions: sessionOptionsOf(options), hostMemoryBytes: options.hostMemoryBytes },
+      blocksCaller: true,
     });
   },
 };

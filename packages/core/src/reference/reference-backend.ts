@@ -26,6 +26,7 @@ export function createReferenceBackend(): Backend {
       threads: 1,
       residency: 'host',
       symbolicShapes: true,
+      blocksCaller: true,
     },
     async compile(program: Program, options: CompileOptions = {}): Promise<Executable> {
       program.graph.nodes.forEach(requireKnown);

@@ -184,9 +184,10 @@ export class BatchScheduler {
 
   async #compute(runner: ModelRunner, inputs: TensorMap, requests: readonly WaitingRequest[]): Promise<TensorMap> {
     const outputs = requests[0]?.outputs;
-    const wanted = outputs === undefined ? {} : { outputs };
+    const isWanted = (): boolean => requests.some((request) => request.isWanted);
+    const wanted = outputs === undefined ? { isWanted } : { isWanted, outputs };
     if (this.#typicalMilliseconds <= longRunMilliseconds) return runner.run(inputs, wanted);
-    const { signal, end } = watch(requests);
+    const { signal, end } = watch(isWanted);
     try {
       return await runner.run(inputs, { ...wanted, signal });
     } finally {
@@ -213,11 +214,11 @@ const nanoseconds = (milliseconds: number): number => Math.round(milliseconds * 
 /** How often it is looked whether anybody still waits for a long run. */
 const watchMilliseconds = 10;
 
-/** A signal that fires when nobody waits for any of the requests any more. */
-function watch(requests: readonly WaitingRequest[]): { readonly signal: AbortSignal; end(): void } {
+/** A signal that fires when nobody waits any more. */
+function watch(isWanted: () => boolean): { readonly signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   const timer = setInterval(() => {
-    if (!requests.some(({ isWanted }) => isWanted)) controller.abort();
+    if (!isWanted()) controller.abort();
   }, watchMilliseconds);
   return { signal: controller.signal, end: () => clearInterval(timer) };
 }

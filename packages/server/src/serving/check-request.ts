@@ -19,7 +19,7 @@ export interface CheckedRequest {
  */
 export class RequestChecker {
   readonly #name: string;
-  readonly #signature: Signature;
+  readonly #signature: Omit<Signature, 'program'>;
   readonly #inputNames: ReadonlySet<string>;
   readonly #outputNames: readonly string[];
   /** Whether all extents but the first are fixed, so that all requests go together. */
@@ -27,7 +27,7 @@ export class RequestChecker {
   /** Whether a symbol stands at more than one place, where requests may contradict themselves. */
   readonly #sharesSymbols: boolean;
 
-  constructor(name: string, signature: Signature) {
+  constructor(name: string, signature: Omit<Signature, 'program'>) {
     this.#name = name;
     this.#signature = signature;
     this.#inputNames = new Set(signature.inputs.map((input) => input.name));

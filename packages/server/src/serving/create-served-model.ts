@@ -87,7 +87,9 @@ class QueuedModel implements ServedModel {
     if (options.generation !== undefined) this.generation = options.generation;
     const policy = policyOf(configuration, verdict, runner);
     this.#runner = runner;
-    this.#checker = new RequestChecker(name, signature);
+    // Without the program: the runner holds the weights, if anybody has to.
+    const { program: _program, ...declared } = signature;
+    this.#checker = new RequestChecker(name, declared);
     this.#mostRows = verdict.isIndependent ? policy.mostRows : Number.POSITIVE_INFINITY;
     this.#levelCount = policy.levelCount;
     this.#timeoutMilliseconds = configuration.queue?.defaultTimeoutMilliseconds;
@@ -202,6 +204,7 @@ function infoOf(
     ...{ name, version, sha256, inputs, outputs, maxBatchSize },
     platform: 'onnx_onnxv1',
     abilities: { generates, embeds, takesRawInputs },
+    ...(processing === undefined ? {} : { processing }),
     loadedAt: new Date(),
   };
 }

@@ -7,6 +7,8 @@ export interface RunnerOptions {
   readonly outputs?: readonly string[];
   /** Ends a run early where the runner can; passed only for models whose runs are long. */
   readonly signal?: AbortSignal;
+  /** Whether anybody still waits for the answer: a runner that can get rid of a run that hangs does so when not. */
+  readonly isWanted?: () => boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function openLocalRunner(
   return {
     concurrency: options.concurrency ?? Math.max(1, Math.floor(backend.capabilities.threads / 2)),
     copies: 1,
-    run: (inputs, runOptions) => executable.run(inputs, runOptions),
+    run: (inputs, runOptions = {}) => executable.run(inputs, runOptions),
     dispose: () => executable.dispose(),
   };
 }

@@ -1,0 +1,94 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { ModelwrightError } from '@modelwright/core';
+import type { BackendModule } from '../workers/backend-module.js';
+import { hostEntry } from '../workers/host-entry.js';
+import { HostLine } from '../workers/host-line.js';
+import type { HostAnswer } from '../workers/host-messages.js';
+import { isSecretVariable } from './secret-variable.js';
+
+/** How processes that hold models are started. */
+export interface HostProcessOptions {
+  readonly backend: BackendModule;
+  /** Code that the process runs instead of the package's own, with the arguments for node that it needs. */
+  readonly entry?: { readonly url: URL; readonly execArgv?: readonly string[] } | undefined;
+}
+
+const closeMilliseconds = 5000;
+
+/** A process that can hold one model. It gets none of the server's variables that look like secrets. */
+export class HostProcess {
+  readonly line: HostLine;
+  /** Resolves when it has loaded its code and opened the backend. */
+  readonly opened: Promise<void>;
+  /** Resolves with the reason when it has ended, whoever ended it. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #backend: BackendModule;
+  #hasEnded = false;
+
+  constructor(options: HostProcessOptions) {
+    this.#backend = options.backend;
+    const child = start(options);
+    this.#child = child;
+    this.line = new HostLine((call) => child.send(call));
+    this.ended = new Promise((resolve) => {
+      child.on('error', (error) => resolve(error.message));
+      child.on('exit', (code, signal) =>
+        resolve(signal === null ? `it ended with ${code}` : `it was ended by ${signal}`),
+      );
+    });
+    void this.ended.then((reason) => this.#end(reason));
+    child.on('message', (answer) => this.line.take(answer as HostAnswer));
+    // A process that dies while it reads is told by its end.
+    child.stdin?.on('error', () => undefined);
+    this.opened = this.line.open(this.#backend);
+    this.opened.catch(() => undefined);
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Loads a model into it, through a pipe. */
+  async load(name: string, bytes: Uint8Array): Promise<{ readonly concurrency: number }> {
+    const loaded = this.line.load({ name, backend: this.#backend, bytes: bytes.byteLength });
+    this.#child.stdin?.end(bytes);
+    return loaded;
+  }
+
+  /** Whether it keeps the server's process alive. */
+  hold(isHeld: boolean): void {
+    const handles = [this.#child, this.#child.channel] as ({ ref(): void; unref(): void } | null | undefined)[];
+    for (const handle of handles)
+      if (isHeld) handle?.ref();
+      else handle?.unref();
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Lets it free everything and end. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => this.kill(), closeMilliseconds);
+    await this.line.close().catch(() => undefined);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  #end(reason: string): void {
+    this.#hasEnded = true;
+    this.line.fail(new ModelwrightError('model-unavailable', `the process ended: ${reason}`, { retryAfterSeconds: 1 }));
+  }
+}
+
+function start({ entry }: HostProcessOptions): ChildProcess {
+  const environment = Object.entries(process.env).filter(([name]) => !isSecretVariable(name));
+  return fork(fileURLToPath(entry?.url ?? hostEntry('./process-entry', import.meta.url)), {
+    serialization: 'advanced',
+    execArgv: [...(entry?.execArgv ?? process.execArgv)],
+    env: Object.fromEntries(environment),
+    stdio: ['pipe', 2, 2, 'ipc'],
+  });
+}
