@@ -55,10 +55,15 @@ export {
   type GenerationServiceOptions,
   type LoadedGeneration,
 } from './generation/generation-service.js';
+export { grpcWebRoutes } from './grpc/grpc-web-routes.js';
+export { defaultGrpcLimits, type GrpcLimits } from './grpc/guarded-body.js';
+export { rpcActions } from './grpc/rpc-scope.js';
 export { createHub, type HubOptions, prepareHub } from './hub/create-hub.js';
 export { createEventStream } from './hub/event-stream.js';
 export { openInferenceRoutes } from './open-inference/routes.js';
 export { openAiRoutes } from './openai/routes.js';
+export { openApiRoutes } from './openapi/routes.js';
+export { pageRoutes } from './page/routes.js';
 export { type MemoryModel, type MemoryRepository, memoryRepository } from './repository/memory-repository.js';
 export { type FileGuard, isModelName, type ModelFiles } from './repository/model-files.js';
 export { createServedModel, type ServingOptions } from './serving/create-served-model.js';

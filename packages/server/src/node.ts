@@ -2,6 +2,8 @@ export { addKeyToFile, readKeysFile, revokeKeyInFile } from './access/keys-file.
 export { type AccessFiles, openAccessControl, type WatchedAccessControl } from './access/open-access-control.js';
 export { type AuditLog, type AuditLogOptions, openAuditLog } from './audit/audit-log.js';
 export { type AuditProblem, type AuditReport, verifyAuditLog } from './audit/verify-audit-log.js';
+export type { GrpcConnectionLimits } from './grpc/http2-server.js';
+export { type GrpcServer, type GrpcServerOptions, serveGrpc } from './grpc/serve-grpc.js';
 export { type FolderRepositoryOptions, folderRepository } from './repository/folder-repository.js';
 export type { TlsFiles } from './serve/certificates.js';
 export type { ConnectionLimits } from './serve/listener.js';

@@ -1,0 +1,105 @@
+import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { ModelwrightError } from '@modelwright/core';
+
+/** What a message may cost to decode, whatever its size. */
+export interface MessageLimits {
+  /** Messages within it; one takes a few hundred bytes. */
+  readonly maxMessages: number;
+  /** Entries of its lists: extents, texts of BYTES tensors. */
+  readonly maxValues: number;
+}
+
+/** Far more than any real request has. */
+export const defaultMessageLimits: MessageLimits = { maxMessages: 4096, maxValues: 2 ** 18 };
+
+/**
+ * Walks an encoded message before it is decoded: two bytes on the wire can become an object of hundreds, so a small body could fill the
+ * memory. Data of tensors are passed over, so the walk costs time in the number of fields.
+ *
+ * @throws {@link ModelwrightError} `invalid-argument` for a damaged encoding, `limit-exceeded` past a limit.
+ */
+export function checkMessage(
+  schema: DescMessage,
+  bytes: Uint8Array,
+  limits: MessageLimits = defaultMessageLimits,
+): void {
+  const walk: Walk = { reader: new BinaryReader(bytes), limits, messages: 0, values: 0 };
+  try {
+    walkMessage(walk, schema, bytes.byteLength);
+  } catch (error) {
+    if (error instanceof ModelwrightError) throw error;
+    throw damaged(schema, 'it ends too early or has an illegal tag', error);
+  }
+}
+
+interface Walk {
+  readonly reader: BinaryReader;
+  readonly limits: MessageLimits;
+  messages: number;
+  values: number;
+}
+
+function walkMessage(walk: Walk, schema: DescMessage, end: number): void {
+  if (++walk.messages > walk.limits.maxMessages) throw tooMuch('messages', walk.limits.maxMessages);
+  const fields = fieldsOf(schema);
+  const { reader } = walk;
+  while (reader.pos < end) {
+    const [number, wireType] = reader.tag();
+    const field = fields.get(number);
+    if (wireType === WireType.LengthDelimited) {
+      const length = reader.uint32();
+      const stop = reader.pos + length;
+      if (stop > end) throw damaged(schema, 'a field ends behind it');
+      walkValue(walk, field, stop);
+      reader.pos = stop;
+    } else {
+      if (wireType === WireType.StartGroup || wireType === WireType.EndGroup) throw damaged(schema, 'it has a group');
+      if (field !== undefined && isDelimited(field)) throw damaged(schema, `'${field.name}' has the wrong wire type`);
+      reader.skip(wireType);
+      countValues(walk, 1);
+    }
+  }
+  if (reader.pos !== end) throw damaged(schema, 'a field ends behind it');
+}
+
+function walkValue(walk: Walk, field: DescField | undefined, stop: number): void {
+  if (field === undefined) countValues(walk, 1);
+  else if (field.fieldKind === 'map') {
+    // An entry, its key and its value.
+    walk.messages += 3;
+    if (walk.messages > walk.limits.maxMessages) throw tooMuch('messages', walk.limits.maxMessages);
+  } else if (field.message !== undefined) walkMessage(walk, field.message, stop);
+  else if (isDelimited(field)) countValues(walk, 1);
+  // A packed list: a number takes one byte at least.
+  else countValues(walk, stop - walk.reader.pos);
+}
+
+function countValues(walk: Walk, count: number): void {
+  walk.values += count;
+  if (walk.values > walk.limits.maxValues) throw tooMuch('entries of lists', walk.limits.maxValues);
+}
+
+/** Whether its values have their length before them; single numbers in the place of packed tensor data would be misread. */
+function isDelimited(field: DescField): boolean {
+  if (field.message !== undefined || field.fieldKind === 'map') return true;
+  return field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES;
+}
+
+const fieldsBySchema = new WeakMap<DescMessage, ReadonlyMap<number, DescField>>();
+
+function fieldsOf(schema: DescMessage): ReadonlyMap<number, DescField> {
+  const known = fieldsBySchema.get(schema);
+  if (known !== undefined) return known;
+  const fields = new Map(schema.fields.map((field) => [field.number, field] as const));
+  fieldsBySchema.set(schema, fields);
+  return fields;
+}
+
+function damaged(schema: DescMessage, what: string, cause?: unknown): ModelwrightError {
+  return new ModelwrightError('invalid-argument', `the message ${schema.name} is damaged: ${what}`, { cause });
+}
+
+function tooMuch(what: string, allowed: number): ModelwrightError {
+  return new ModelwrightError('limit-exceeded', `a request may have ${allowed} ${what} at most`, { allowed });
+}
