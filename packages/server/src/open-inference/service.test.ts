@@ -1,3 +1,4 @@
+import { encode as encodePng } from 'fast-png';
 import type { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -47,6 +48,9 @@ describe('the Open Inference Protocol over HTTP', () => {
       platform: 'onnx_onnxv1',
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 3] }],
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      abilities: { generates: false, embeds: false, takes_raw_inputs: false },
+      processing: { inputs: {}, outputs: {} },
     };
     expect(await get('/v2/models/linear')).toEqual({ status: 200, body: expected });
     expect(await get('/v2/models/linear/versions/1')).toEqual({ status: 200, body: expected });
@@ -147,7 +151,53 @@ describe('the Open Inference Protocol over HTTP', () => {
     expect(stats?.inference_count).toBeGreaterThan(3);
     expect(stats?.inference_stats.success.count).toBe(3);
     const all = (await get('/v2/models/stats')).body as { model_stats: { name: string }[] };
-    expect(new Set(all.model_stats.map(({ name }) => name))).toEqual(new Set(['linear', 'echo']));
+    expect(new Set(all.model_stats.map(({ name }) => name))).toEqual(new Set(['linear', 'echo', 'brightness']));
+  });
+});
+
+describe('pictures and texts', () => {
+  const white = encodePng({ width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(255) });
+  const answer = {
+    model_name: 'brightness',
+    model_version: '1',
+    predictions: [
+      {
+        light: [
+          { label: 'bright', score: 1 },
+          { label: 'dark', score: 0 },
+        ],
+      },
+    ],
+  };
+  const form = (): FormData => {
+    const fields = new FormData();
+    fields.set('file', new Blob([white as Uint8Array<ArrayBuffer>], { type: 'image/png' }));
+    return fields;
+  };
+  const json = { 'content-type': 'application/json' };
+  const b64 = btoa(String.fromCharCode(...white));
+
+  it.each([
+    ['as they are', { body: white, headers: { 'content-type': 'image/png' } }],
+    ['in a form', { body: form() }],
+    ['in JSON', { body: JSON.stringify({ examples: [{ b64 }] }), headers: json }],
+    ['in JSON by the name of the input', { body: JSON.stringify({ examples: [{ picture: { b64 } }] }), headers: json }],
+  ])('takes pictures %s', async (_, init) => {
+    const response = await app.request('/v2/models/brightness/predict', { method: 'POST', ...(init as RequestInit) });
+    expect([response.status, await response.json()]).toEqual([200, answer]);
+  });
+
+  it.each([
+    ['a picture that is none', { body: '\x89PNG', headers: { 'content-type': 'image/png' } }],
+    ['a text for a picture', { body: 'white', headers: { 'content-type': 'text/plain' } }],
+    ['base64 that is none', { body: '{"examples":[{"b64":"*"}]}', headers: json }],
+    ['nothing', { body: '{"examples":[]}', headers: json }],
+    ['a broken form', { body: 'x', headers: { 'content-type': 'multipart/form-data; boundary=y' } }],
+    ['another type', { body: 'x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+    ['a picture for a model that reads none', { body: white, headers: { 'content-type': 'image/png' } }, 'linear'],
+  ])('refuses %s', async (_, init, model = 'brightness') => {
+    const response = await app.request(`/v2/models/${model}/predict`, { method: 'POST', ...(init as RequestInit) });
+    expect([response.status, Object.keys((await response.json()) as object)]).toEqual([400, ['error']]);
   });
 });
 
@@ -157,11 +207,12 @@ describe('the model repository API', () => {
       { name: 'linear', version: '1', state: 'READY', reason: '' },
       { name: 'echo', version: '1', state: 'UNAVAILABLE', reason: expect.any(String) },
       { name: 'echo', version: '3', state: 'READY', reason: '' },
+      { name: 'brightness', version: '1', state: 'READY', reason: '' },
     ]);
     expect((await post('/v2/repository/models/echo/unload', {})).status).toBe(200);
     expect((await get('/v2/models/echo/ready')).status).toBe(503);
     const ready = (await post('/v2/repository/index', { ready: true })).body as unknown as { name: string }[];
-    expect(ready.map(({ name }) => name)).toEqual(['linear']);
+    expect(ready.map(({ name }) => name)).toEqual(['linear', 'brightness']);
     expect((await post('/v2/repository/models/echo/load', '')).status).toBe(200);
     expect((await get('/v2/models/echo/ready')).status).toBe(200);
   });
