@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { createProgram } from './cli/create-program.js';
+import { createProgram, everyCommand } from './cli/create-program.js';
 import { exitCodes } from './cli/exit-codes.js';
 
 // A reader that has seen enough (`modelwright … | head`) is no error.
@@ -9,7 +9,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const program = createProgram();
-for (const command of [program, ...program.commands]) command.exitOverride();
+for (const command of everyCommand(program)) command.exitOverride();
 try {
   await program.parseAsync();
 } catch (error) {

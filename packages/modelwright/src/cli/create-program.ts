@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addAuditCommand } from '../commands/audit.js';
 import { addBenchCommand } from '../commands/bench.js';
+import { addDeployCommand } from '../commands/deploy.js';
 import { addDoctorCommand } from '../commands/doctor.js';
 import { addEncryptCommand } from '../commands/encrypt.js';
 import { addInspectCommand } from '../commands/inspect.js';
+import { addKeysCommand } from '../commands/keys.js';
 import { addOptimizeCommand } from '../commands/optimize.js';
 import { addRunCommand } from '../commands/run.js';
 import { addSignCommand } from '../commands/sign.js';
+import { addVerifyCommand } from '../commands/verify.js';
 import { exitCodes } from './exit-codes.js';
 
 const help = `
@@ -22,8 +26,12 @@ const commands: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addBenchCommand,
   addOptimizeCommand,
+  addDeployCommand,
+  addVerifyCommand,
   addEncryptCommand,
   addSignCommand,
+  addKeysCommand,
+  addAuditCommand,
   addDoctorCommand,
 ];
 
@@ -32,12 +40,16 @@ export function createProgram(): Command {
   const program = new Command('modelwright')
     .description('Define, train, optimize and deploy neural networks: the command line.')
     .version(ownVersion(), '-v, --version')
-    .showHelpAfterError('(try --help)')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', help);
   for (const add of commands) add(program);
-  for (const command of program.commands) command.showHelpAfterError('(try --help)');
+  for (const command of everyCommand(program)) command.showHelpAfterError('(try --help)');
   return program;
+}
+
+/** A command with all below it: `keys create` stands below `keys`. */
+export function everyCommand(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
 }
 
 function ownVersion(): string {

@@ -25,6 +25,7 @@ const byErrorCode: { readonly [C in ErrorCode]?: number } = {
   'invalid-attribute': exitCodes.file,
   'unsupported-version': exitCodes.file,
   'limit-exceeded': exitCodes.file,
+  'integrity-violation': exitCodes.file,
   'file-unreadable': exitCodes.file,
   'file-unwritable': exitCodes.file,
   'backend-unavailable': exitCodes.unavailable,
