@@ -73,6 +73,7 @@ async function* thenEnd(
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
+    readable(response.trailer);
   } finally {
     observation.end(outcomeOf(response));
   }
@@ -87,6 +88,14 @@ function outcomeOf({ status, trailer }: UniversalServerResponse): {
   // What is no gRPC at all has no status of its own; 2 is `unknown`.
   const given = grpcStatus === null || grpcStatus === undefined ? (status === 200 ? 0 : 2) : Number(grpcStatus);
   return { status: given, ...(errorCode === null || errorCode === undefined ? {} : { errorCode }) };
+}
+
+/** Messages arrive here with every comma escaped; clients only undo what the protocol says is escaped: what is not printable, and `%`. */
+function readable(trailer: Headers | undefined): void {
+  const message = trailer?.get('grpc-message');
+  if (message === null || message === undefined) return;
+  const escaped = decodeURIComponent(message).replaceAll(/[^ -$&-~]+/gu, encodeURIComponent);
+  trailer?.set('grpc-message', escaped);
 }
 
 interface Refusal {

@@ -240,6 +240,16 @@ describe('gRPC', () => {
     await expect(call(name, request, role)).rejects.toMatchObject({ code });
   });
 
+  it('says what is wrong in words', async () => {
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [2, 3] }];
+    await expect(call('ModelInfer', { ...rawRequest, inputs })).rejects.toMatchObject({
+      details: "input 'x' has shape [batch, 2], but [2, 3] was given",
+    });
+    await expect(call('ModelReady', { name: '10 % ä' })).rejects.toMatchObject({
+      details: expect.stringContaining('10 % ä'),
+    });
+  });
+
   it('tells when to come back, and what the limits are', async () => {
     await call('ModelInfer', rawRequest, 'slow');
     await call('ModelInfer', rawRequest, 'slow');
