@@ -51,6 +51,14 @@ export interface RawRequest {
 /** One example's answer by output name: `[{ label: '7', score: 0.99 }, …]`, a vector, or plain numbers. */
 export type RawAnswer = Readonly<Record<string, unknown>>;
 
+/** Answers to raw inputs. */
+export interface RawResult {
+  readonly version: string;
+  readonly answers: readonly RawAnswer[];
+  /** Tokens that the texts had, where there were any. */
+  readonly inputTokens?: number;
+}
+
 /**
  * All models of a server, as protocols see them. A handler gets the view of one caller: every call checks that the caller may, and
  * lists hold what the caller may read. What a caller may not read does not exist for them (`model-not-found`).
@@ -67,10 +75,7 @@ export interface ModelHub {
   configuration(model: string, version?: string): ModelConfiguration;
   statistics(model?: string, version?: string): readonly ModelStatistics[];
   infer(request: InferenceRequest, options?: CallOptions): Promise<InferenceResult>;
-  inferRaw(
-    request: RawRequest,
-    options?: CallOptions,
-  ): Promise<{ readonly version: string; readonly answers: readonly RawAnswer[] }>;
+  inferRaw(request: RawRequest, options?: CallOptions): Promise<RawResult>;
   /** Permission `infer`; its tokens are counted by the hub. `unsupported-op` if the model does not generate. */
   generation(model: string, version?: string): GenerationService;
   load(model: string): Promise<void>;

@@ -42,7 +42,7 @@ export class ContinuousBatcher {
   add(sequence: Sequence): void {
     const { model, maxQueueSize } = this.#options;
     if (this.#isClosed) throw this.#closedError();
-    if (this.#waiting.size >= maxQueueSize && !this.#hasRoom())
+    if (this.#waiting.size >= maxQueueSize + this.#rows.freeCount)
       throw new ModelwrightError('queue-full', `${maxQueueSize} texts wait for model '${model}' already`, {
         allowed: maxQueueSize,
         retryAfterSeconds: 1,
@@ -64,10 +64,6 @@ export class ContinuousBatcher {
       clearTimeout(timer);
     }
     await this.#session.dispose();
-  }
-
-  #hasRoom(): boolean {
-    return this.#waiting.size === 0 && this.#rows.hasFree;
   }
 
   async #run(): Promise<void> {
@@ -92,7 +88,7 @@ export class ContinuousBatcher {
       if (sequence.isEnded) this.#waiting.delete(sequence);
     }
     for (const sequence of this.#waiting) {
-      if (!this.#rows.hasFree) break;
+      if (this.#rows.freeCount === 0) break;
       this.#waiting.delete(sequence);
       this.#rows.give(sequence);
     }

@@ -34,8 +34,9 @@ export class RowAllotment {
     return taken.sort(([one], [other]) => (this.#rows[one] as Row).turn - (this.#rows[other] as Row).turn);
   }
 
-  get hasFree(): boolean {
-    return this.#rows.some(({ sequence }) => sequence === undefined);
+  /** Rows that nobody has. */
+  get freeCount(): number {
+    return this.#rows.filter(({ sequence }) => sequence === undefined).length;
   }
 
   /** Gives a free row away: of those that hold most of the prompt, the one that was not used for the longest time. */
