@@ -7,6 +7,7 @@ export { type GrpcServer, type GrpcServerOptions, serveGrpc } from './grpc/serve
 export { type FolderRepositoryOptions, folderRepository } from './repository/folder-repository.js';
 export type { TlsFiles } from './serve/certificates.js';
 export type { ConnectionLimits } from './serve/listener.js';
-export { type RunningServer, type ServeOptions, serve } from './serve/serve.js';
+export { type RunningServer, serve } from './serve/serve.js';
+export type { ServeOptions } from './serve/serve-options.js';
 export type { BackendModule } from './workers/backend-module.js';
 export { type NodeServingOptions, nodeServing } from './workers/node-serving.js';

@@ -1,6 +1,7 @@
 import type { Backend } from '@modelwright/core';
 import type { Action, Principal } from './access.js';
 import type { EventStream } from './events.js';
+import type { GenerationService } from './generation.js';
 import type { ModelHub } from './model-hub.js';
 import type { ModelArtifact, ServedModel } from './served-model.js';
 
@@ -9,6 +10,8 @@ export interface ServedModelOptions {
   readonly backend: Backend;
   /** Told of every batch that ran. */
   readonly events: EventStream;
+  /** Answers that go on token by token, if the model is one of language. */
+  readonly generation?: GenerationService;
 }
 
 /** Makes a version of a model ready to run; it is warm when the promise resolves. */
@@ -49,6 +52,8 @@ export interface Hub {
   readonly memoryBytes: number;
   /** Looks at the repository again: loads what is new or changed, unloads what is gone. */
   refresh(): Promise<void>;
+  /** Says from now on that it is not ready, so that nobody sends requests any more; those that come are answered. */
+  retire(): void;
   /** Takes no more requests, lets those that run end, frees everything. Idempotent. */
   dispose(drainMilliseconds?: number): Promise<void>;
 }

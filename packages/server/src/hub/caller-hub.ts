@@ -20,6 +20,8 @@ export interface CallerHubParts {
   readonly access: AccessControl;
   readonly events: EventStream;
   readonly caller: Caller;
+  /** Whether every model that should be is ready. */
+  readonly isReady: () => boolean;
 }
 
 /** The hub as one caller sees it; see {@link CallerHub}. */
@@ -32,14 +34,16 @@ class AuthorizedHub implements CallerHub {
   readonly #access: AccessControl;
   readonly #events: EventStream;
   readonly #caller: Caller;
+  readonly #isReady: () => boolean;
   readonly #charged = new Set<string>();
   #limitHeaders: Readonly<Record<string, string>> = {};
 
-  constructor({ registry, access, events, caller }: CallerHubParts) {
+  constructor({ registry, access, events, caller, isReady }: CallerHubParts) {
     this.#registry = registry;
     this.#access = access;
     this.#events = events;
     this.#caller = caller;
+    this.#isReady = isReady;
   }
 
   get limitHeaders(): Readonly<Record<string, string>> {
@@ -90,7 +94,7 @@ class AuthorizedHub implements CallerHub {
   }
 
   isReady(model?: string, version?: string): boolean {
-    if (model === undefined) return this.#registry.isReady;
+    if (model === undefined) return this.#isReady();
     this.#authorizeSight(model);
     const { slots } = this.#registry.find(model);
     if (version === undefined) return [...slots.values()].some(canAnswer);
@@ -168,6 +172,7 @@ class AuthorizedHub implements CallerHub {
       throw new ModelwrightError('unsupported-op', `model '${model}' does not generate text`, { given: model });
     }
     const { principal } = this.#caller;
+    const isStranger = principal.kind === 'anonymous' && this.#access.isAuthenticating;
     return watchedGeneration(loaded.served.generation, {
       service: async () => {
         await this.charge(model);
@@ -175,7 +180,7 @@ class AuthorizedHub implements CallerHub {
       },
       record: () => this.#record(slot, loaded),
       // Strangers share nothing with each other.
-      scope: principal.kind === 'anonymous' ? undefined : principal.id,
+      scope: isStranger ? undefined : `${principal.kind} ${principal.id}`,
       spend: async (tokens) => {
         await this.#access.consume(principal, model, { requests: 0, tokens });
       },

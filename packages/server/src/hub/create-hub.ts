@@ -61,16 +61,18 @@ export function prepareHub(repository: ModelRepository, options: HubOptions): Hu
     random: options.random ?? Math.random,
   });
   let isStarted = false;
+  let isRetired = false;
+  const isReady = (): boolean => isStarted && !isRetired && registry.isReady;
   let stopPolling = (): void => {};
   let disposal: Promise<void> | undefined;
   return {
     events,
-    viewOf: (caller) => createCallerHub({ registry, access, events, caller }),
+    viewOf: (caller) => createCallerHub({ registry, access, events, caller, isReady }),
     get isStarted() {
       return isStarted;
     },
     get isReady() {
-      return isStarted && disposal === undefined && registry.isReady;
+      return isReady();
     },
     get memoryBytes() {
       return registry.memoryBytes;
@@ -81,7 +83,11 @@ export function prepareHub(repository: ModelRepository, options: HubOptions): Hu
       if (typeof control === 'object') stopPolling = poll(registry, control.pollMilliseconds);
     },
     refresh: () => registry.refresh(),
+    retire() {
+      isRetired = true;
+    },
     dispose() {
+      isRetired = true;
       stopPolling();
       disposal ??= registry.dispose().then(() => loader.drained());
       return disposal;

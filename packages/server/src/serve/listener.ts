@@ -62,7 +62,6 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       const timer = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
       await closed;
       clearTimeout(timer);
-      certificates?.close();
     },
   };
 }

@@ -1,107 +1,142 @@
-import type { Backend } from '@modelwright/core';
 import type { Logger } from 'pino';
 import { openAccess } from '../access/open-access.js';
-import { createApp, type RequestLimits } from '../app/create-app.js';
+import { openAccessControl } from '../access/open-access-control.js';
+import { createApp } from '../app/create-app.js';
 import { silentLogger } from '../app/silent-logger.js';
+import { openAuditLog } from '../audit/audit-log.js';
 import type { AccessControl } from '../contract/access.js';
+import type { EventStream } from '../contract/events.js';
 import type { Hub } from '../contract/hub.js';
 import type { ModelRepository } from '../contract/model-repository.js';
-import type { RequestObserver } from '../contract/request-observer.js';
-import type { Route } from '../contract/route.js';
-import { type HubOptions, prepareHub } from '../hub/create-hub.js';
+import { servingTexts } from '../generation/serve-model.js';
+import { serveGrpc } from '../grpc/serve-grpc.js';
+import { prepareHub } from '../hub/create-hub.js';
 import { createEventStream } from '../hub/event-stream.js';
-import { openInferenceRoutes } from '../open-inference/routes.js';
 import { folderRepository } from '../repository/folder-repository.js';
-import { createServedModel } from '../serving/create-served-model.js';
-import { openCertificates, type TlsFiles } from './certificates.js';
-import { type ConnectionLimits, openListener } from './listener.js';
+import { nodeServing } from '../workers/node-serving.js';
+import { type Certificates, openCertificates } from './certificates.js';
+import { Closer } from './closer.js';
+import { guardOrigin } from './guard-origin.js';
+import { openListener } from './listener.js';
 import { requireSafeAddress } from './loopback.js';
 import { peerOf } from './peer.js';
-
-export interface ServeOptions extends Partial<Omit<HubOptions, 'backend'>> {
-  readonly backend: Backend;
-  /** A folder of models, or any other repository. */
-  readonly models: string | ModelRepository;
-  /** Default `127.0.0.1`: this machine only. */
-  readonly host?: string;
-  /** Default 8000; 0 takes any that is free. */
-  readonly port?: number;
-  readonly tls?: TlsFiles;
-  /** Default everybody may do everything, which only a server on the loopback address is allowed. */
-  readonly access?: AccessControl;
-  /** Let a server without authentication listen publicly all the same. Default false. */
-  readonly allowsEverybody?: boolean;
-  /** Protocols beside those that are always there. */
-  readonly routes?: readonly Route[];
-  readonly observers?: readonly RequestObserver[];
-  /** Default none. */
-  readonly logger?: Logger;
-  readonly limits?: RequestLimits;
-  readonly connections?: ConnectionLimits;
-}
+import { protocolRoutes } from './protocol-routes.js';
+import type { ServeOptions } from './serve-options.js';
 
 /** A server that listens. */
 export interface RunningServer {
   /** `http://127.0.0.1:8000` */
   readonly url: string;
   readonly port: number;
+  /** `127.0.0.1:8001`, if it speaks gRPC. */
+  readonly grpcAddress?: string;
   readonly hub: Hub;
-  /** Takes no more requests, lets those that run end, frees the models. Idempotent. */
+  /** Takes no more requests, lets those that run end (default for 30,000 at most), frees the models. Idempotent. */
   close(drainMilliseconds?: number): Promise<void>;
 }
 
 /**
- * Serves a folder of models over HTTP. The probes answer at once; it resolves when the models are loaded, or refused.
+ * Serves a folder of models over HTTP and gRPC. The probes answer at once; it resolves when the models are loaded, or refused.
  *
  * @throws {@link ModelwrightError} `invalid-configuration` for an address that cannot be listened on, or that strangers could reach
- *   without authentication; `file-unreadable`.
+ *   without authentication; `file-unreadable`, and what the files of keys, policies, certificates and the audit log throw.
  * @example
  * const server = await serve({ models: 'models', backend, port: 8000 });
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host = '127.0.0.1', port = 8000, logger = silentLogger, access = openAccess() } = options;
-  requireSafeAddress(host, access, options.allowsEverybody ?? false);
-  const repository = typeof options.models === 'string' ? folderRepository(options.models) : options.models;
-  const events = options.events ?? createEventStream((error) => logger.error({ err: error }, 'a listener failed'));
-  const hub = prepareHub(repository, { createServedModel, ...options, access, events });
-  const stopping = new AbortController();
-  const app = createApp({
-    hub,
-    access,
-    logger,
-    routes: [...openInferenceRoutes, ...(options.routes ?? [])],
-    observers: options.observers ?? [],
-    limits: options.limits ?? {},
-    stopped: stopping.signal,
-    peerOf,
-  });
-  const certificates =
-    options.tls &&
-    openCertificates(options.tls, (error) => logger.error({ err: error }, 'certificates stay as they were'));
-  const fetch = (request: Request, bindings: unknown): Response | Promise<Response> =>
-    app.fetch(request, bindings as object);
-  const listener = await openListener({ fetch, host, port, certificates, limits: options.connections });
-  let closing: Promise<void> | undefined;
-  const close = async (drainMilliseconds: number): Promise<void> => {
-    const timer = setTimeout(() => stopping.abort(), drainMilliseconds);
-    await listener.close(drainMilliseconds + 1000);
-    clearTimeout(timer);
-    await hub.dispose(drainMilliseconds);
-  };
-  const server: RunningServer = {
-    url: `${certificates === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listener.port}`,
-    port: listener.port,
-    hub,
-    close(drainMilliseconds = 30_000) {
-      closing ??= close(drainMilliseconds);
-      return closing;
-    },
-  };
+  const closer = new Closer();
   try {
-    await hub.start();
-    return server;
+    return await open(options, closer);
   } catch (error) {
-    await server.close(0);
+    await closer.close(0);
     throw error;
   }
+}
+
+async function open(options: ServeOptions, closer: Closer): Promise<RunningServer> {
+  const { host = '127.0.0.1', logger = silentLogger, observers = [], limits = {}, allowsEverybody = false } = options;
+  const access = await openAccessOf(options, logger, closer);
+  requireSafeAddress(host, access, allowsEverybody);
+  const events = options.events ?? createEventStream((error) => logger.error({ err: error }, 'a listener failed'));
+  await openAudit(options, { events, logger, closer });
+  const certificates = openTls(options, logger, closer);
+  const hub = prepareHub(repositoryOf(options), {
+    ...options,
+    access,
+    events,
+    createServedModel: servingTexts(nodeServing(options)),
+  });
+  closer.add((drainMilliseconds) => hub.dispose(drainMilliseconds));
+  const stopping = new AbortController();
+  const common = { hub, access, logger, observers, stopped: stopping.signal };
+  const app = createApp({ ...common, routes: protocolRoutes(options.routes), limits, peerOf });
+  const fetch = guardOrigin((request, bindings) => app.fetch(request, bindings as object), {
+    allowedOrigins: options.allowedOrigins ?? [],
+    requiresLocalName: !access.isAuthenticating && !allowsEverybody,
+  });
+  const { port = 8000, connections } = options;
+  const listener = await openListener({ fetch, host, port, certificates, limits: connections });
+  const grpc =
+    options.grpcPort === undefined
+      ? undefined
+      : await serveGrpc({ ...common, host, port: options.grpcPort, certificates, allowsEverybody });
+  closer.add(async (drainMilliseconds) => {
+    // Requests that are still there when time is over are told so; then connections are cut.
+    const timer = setTimeout(() => stopping.abort(), drainMilliseconds);
+    await Promise.all([listener.close(drainMilliseconds + 1000), grpc?.close(drainMilliseconds + 1000)]);
+    clearTimeout(timer);
+  });
+  closer.add(async () => {
+    hub.retire();
+    if (hub.isStarted) await pause(options.retireMilliseconds ?? 0);
+  });
+  await hub.start();
+  return {
+    url: `${certificates === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listener.port}`,
+    port: listener.port,
+    ...(grpc === undefined ? {} : { grpcAddress: grpc.address }),
+    hub,
+    close: (drainMilliseconds = 30_000) => closer.close(drainMilliseconds),
+  };
+}
+
+async function openAccessOf({ access }: ServeOptions, logger: Logger, closer: Closer): Promise<AccessControl> {
+  if (access === undefined) return openAccess();
+  if ('isAllowed' in access) return access;
+  const onProblem = (error: unknown): void => logger.error({ err: error }, 'keys and policies stay as they were');
+  const control = await openAccessControl(access, { onProblem });
+  closer.add(() => control.close());
+  return control;
+}
+
+async function openAudit(
+  { audit }: ServeOptions,
+  { events, logger, closer }: { readonly events: EventStream; readonly logger: Logger; readonly closer: Closer },
+): Promise<void> {
+  if (audit === undefined) return;
+  const { folder, ...rest } = audit;
+  const onProblem = (error: unknown): void => logger.error({ err: error }, 'the audit log cannot be written');
+  const log = await openAuditLog(folder, { onProblem, ...rest });
+  events.subscribe(log.listener);
+  closer.add(() => log.close());
+}
+
+function openTls({ tls }: ServeOptions, logger: Logger, closer: Closer): Certificates | undefined {
+  if (tls === undefined) return undefined;
+  const certificates = openCertificates(tls, (error) => logger.error({ err: error }, 'certificates stay as they were'));
+  closer.add(async () => certificates.close());
+  return certificates;
+}
+
+function repositoryOf({ models, defaults, modelKeys, trustedSigners }: ServeOptions): ModelRepository {
+  if (typeof models !== 'string') return models;
+  return folderRepository(models, {
+    ...(defaults === undefined ? {} : { defaults }),
+    ...(modelKeys === undefined ? {} : { modelKeys }),
+    ...(trustedSigners === undefined ? {} : { trustedSigners }),
+  });
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
