@@ -7,17 +7,15 @@ import { offerModel } from './offer-model.js';
 import { openPageCache, type PageCache } from './page-cache.js';
 
 export interface PageOptions {
-  /** Of this deployment; names its cache. */
-  readonly id: string;
   readonly createBackend: () => Promise<Backend>;
 }
 
 /** Loads the bundle that lies beside the page, with a bar for what has come, and lets the visitor try it. */
-export async function startPage({ id, createBackend }: PageOptions): Promise<void> {
+export async function startPage({ createBackend }: PageOptions): Promise<void> {
   registerServiceWorker();
   const started = performance.now();
   try {
-    const cache = await openPageCache(id);
+    const cache = await openPageCache(document.documentElement.dataset['deployment'] ?? '');
     const backend = await createBackend();
     const bundle = await loadOnceMore(cache, backend);
     await cache.keep();

@@ -1,9 +1,13 @@
-import { GraphBuilder, Model, tensor } from '@modelwright/core';
+import { GraphBuilder, Model, tensor, type Value } from '@modelwright/core';
 import { fitWordTokenizer, type Tokenizer } from '@modelwright/text';
 import type { Processing } from '../processing/processing.js';
 
-/** A picture's brighter half: its answers are known by how it is made. */
-export function brighterHalf(): { readonly model: Model; readonly processing: Processing } {
+/**
+ * A picture's brighter half: its answers are known by how it is made.
+ *
+ * @param ballast - So many random weights beside, which change nothing.
+ */
+export function brighterHalf(ballast = 0): { readonly model: Model; readonly processing: Processing } {
   const [height, width] = [8, 8];
   const builder = new GraphBuilder('brighter half');
   const picture = builder.input('picture', 'float32', ['batch', 3, height, width]);
@@ -13,7 +17,8 @@ export function brighterHalf(): { readonly model: Model; readonly processing: Pr
   });
   const weights = builder.constant(tensor(halves, { shape: [3 * height * width, 2] }), { name: 'halves' });
   const flat = builder.op('Flatten', [picture], { axis: 1 });
-  builder.output('scores', builder.op('Softmax', [builder.op('MatMul', [flat, weights])], { axis: 1 }));
+  const scores = builder.op('Softmax', [builder.op('MatMul', [flat, weights])], { axis: 1 });
+  builder.output('scores', ballast === 0 ? scores : builder.op('Add', [scores, nothingOf(builder, ballast)]));
   return {
     model: new Model({ name: 'brighter half', graph: builder.build(), parameters: [] }),
     processing: {
@@ -21,6 +26,13 @@ export function brighterHalf(): { readonly model: Model; readonly processing: Pr
       outputs: { scores: { kind: 'labels', labels: ['left', 'right'] } },
     },
   };
+}
+
+/** Zero, computed from random weights, which do not compress. */
+function nothingOf(builder: GraphBuilder, count: number): Value {
+  const random = Float32Array.from({ length: count }, Math.random);
+  const weights = builder.constant(tensor(random, { shape: [count] }), { name: 'ballast' });
+  return builder.op('Mul', [builder.op('ReduceMax', [weights], { keepdims: 0 }), builder.scalar(0, 'float32')]);
 }
 
 /** Whether a text is of cats or of ships: each word has a vote. */

@@ -28,7 +28,20 @@ export interface BundledScript {
  *
  * @throws {@link ModelwrightError} `backend-unavailable` if a package is not installed.
  */
-export async function bundleScript(request: ScriptRequest): Promise<BundledScript> {
+export function bundleScript(request: ScriptRequest): Promise<BundledScript> {
+  // Packages stay as they are while a process runs: several deployments of one process share their scripts.
+  const key = JSON.stringify(request);
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const script = makeScript(request);
+  made.set(key, script);
+  script.catch(() => made.delete(key));
+  return script;
+}
+
+const made = new Map<string, Promise<BundledScript>>();
+
+async function makeScript(request: ScriptRequest): Promise<BundledScript> {
   const { path, source, folders, conditions, external = [] } = request;
   const [first] = folders;
   const result = await build({

@@ -14,10 +14,18 @@ export const contentSecurityPolicy: string = [
   "form-action 'none'",
 ].join('; ');
 
+/** What is written into the page itself. */
+export interface PageWords {
+  /** Of this deployment. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+}
+
 /** The page; what it shows is filled in by its script. */
-export function pageHtml({ name, description }: { readonly name: string; readonly description: string }): string {
+export function pageHtml({ id, name, description }: PageWords): string {
   return `<!doctype html>
-<html lang="en">
+<html lang="en" data-deployment="${escapeHtml(id)}">
   <head>
     <meta charset="utf-8">
     <meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type { BundleManifest } from '../../bundle/manifest.js';
-import { choiceOption } from '../options.js';
+import { choiceOption, textOption } from '../options.js';
 import { bundleScript } from '../scripts/bundle-script.js';
 import { projectFolders } from '../scripts/project-packages.js';
 import type { BundleFile, Target, TargetContext } from '../target.js';
@@ -28,14 +28,14 @@ export const webTarget: Target = {
 
 async function buildSite({ manifest, common, options, report }: TargetContext): Promise<readonly BundleFile[]> {
   const engine = engines[choiceOption(options, 'engine', Object.keys(engines)) ?? 'wasm'] as Engine;
-  const folders = projectFolders(options['project'] as string | undefined);
+  const folders = projectFolders(textOption(options, 'project'));
   const id = `${manifest.name}:${manifest.createdAt}`;
   const binaries = await engineFiles(engine, folders);
   const shell = [
-    { path: 'index.html', content: pageHtml(wordsFor(manifest, options['title'])) },
+    { path: 'index.html', content: pageHtml({ id, ...wordsFor(manifest, textOption(options, 'title')) }) },
     { path: 'style.css', content: pageStyle },
     { path: 'icon.svg', content: pageIcon },
-    await script('app.js', pageSource(id, engine), { folders, engine }),
+    await script('app.js', pageSource(engine), { folders, engine }),
   ];
   const kept = ['./', ...shell.map(({ path }) => path), ...engine.kept.map(enginePath)];
   const worker = await script('sw.js', workerSource(id, kept), { folders, engine });
@@ -44,19 +44,22 @@ async function buildSite({ manifest, common, options, report }: TargetContext): 
   return [...common, ...shell, worker, ...binaries, { path: '_headers', content: pageHeaders }];
 }
 
-function wordsFor(manifest: TargetContext['manifest'], title: unknown): Parameters<typeof pageHtml>[0] {
-  const { name, description, model } = manifest as BundleManifest;
+function wordsFor(
+  manifest: TargetContext['manifest'],
+  title: string | undefined,
+): { readonly name: string; readonly description: string } {
+  const { name, description, model } = manifest;
   const names = (tensors: BundleManifest['model']['inputs']): string => tensors.map((each) => each.name).join(', ');
   return {
-    name: typeof title === 'string' ? title : name,
+    name: title ?? name,
     description: description ?? `A neural network: ${names(model.inputs)} in, ${names(model.outputs)} out.`,
   };
 }
 
-function pageSource(id: string, { source }: Engine): string {
+function pageSource({ source }: Engine): string {
   return `import { startPage } from '@modelwright/deployment/page';
 ${source}
-startPage({ id: ${JSON.stringify(id)}, createBackend });`;
+startPage({ createBackend });`;
 }
 
 function workerSource(id: string, shell: readonly string[]): string {
