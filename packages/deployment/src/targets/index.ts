@@ -2,10 +2,11 @@ import { ModelwrightError } from '@modelwright/core';
 import { edgeTarget } from './edge/edge-target.js';
 import { onnxTarget } from './onnx.js';
 import type { Target } from './target.js';
+import { tritonTarget } from './triton/triton.js';
 import { webTarget } from './web/web-target.js';
 
 /** Everything a model can be deployed as. */
-export const targets: readonly Target[] = [onnxTarget, webTarget, edgeTarget];
+export const targets: readonly Target[] = [onnxTarget, webTarget, edgeTarget, tritonTarget];
 
 /**
  * A target by its name.
