@@ -14,7 +14,8 @@ export async function importFromProject(specifier: string, directory: string): P
   return path === undefined ? undefined : ((await import(pathToFileURL(path).href)) as object);
 }
 
-function resolveFromProject(specifier: string, directory: string): string | undefined {
+/** The file that a specifier means to code in `directory`, or undefined if there is none. */
+export function resolveFromProject(specifier: string, directory: string): string | undefined {
   if (specifier.startsWith('.') || isAbsolute(specifier)) {
     const path = resolve(directory, specifier);
     return existsSync(path) ? path : undefined;

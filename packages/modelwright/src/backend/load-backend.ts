@@ -116,7 +116,15 @@ async function importBackend(specifier: string, directory: string): Promise<obje
   }
 }
 
-function packageNamesOf(name: string): readonly string[] {
+/** The packages behind the short names, as far as they are packages. */
+export const includedPackages: { readonly [name: string]: string } = {
+  onnxruntime: '@modelwright/backend-onnxruntime',
+  wasm: '@modelwright/backend-wasm',
+  cuda: '@modelwright/backend-cuda',
+};
+
+/** The packages that a name of a backend may mean, in the order in which they are tried. */
+export function packageNamesOf(name: string): readonly string[] {
   if (name in included) return [name];
   if (!/^[\w-]+$/.test(name)) return [name];
   return [`@modelwright/backend-${name}`, `modelwright-backend-${name}`, name];

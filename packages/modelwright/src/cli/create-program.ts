@@ -9,6 +9,7 @@ import { addInspectCommand } from '../commands/inspect.js';
 import { addKeysCommand } from '../commands/keys.js';
 import { addOptimizeCommand } from '../commands/optimize.js';
 import { addRunCommand } from '../commands/run.js';
+import { addServeCommand } from '../commands/serve.js';
 import { addSignCommand } from '../commands/sign.js';
 import { addVerifyCommand } from '../commands/verify.js';
 import { exitCodes } from './exit-codes.js';
@@ -28,6 +29,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addOptimizeCommand,
   addDeployCommand,
   addVerifyCommand,
+  addServeCommand,
   addEncryptCommand,
   addSignCommand,
   addKeysCommand,

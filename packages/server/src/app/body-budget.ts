@@ -48,7 +48,10 @@ export class BodyBudget {
         controller.enqueue(chunk);
       },
     });
-    const limited = new Request(request, { body: body.pipeThrough(counted), duplex: 'half' } as RequestInit);
+    // Made anew from its parts: adapters hand over objects that only look like requests.
+    const { url, method, headers } = request;
+    const parts = { method, headers, body: body.pipeThrough(counted), duplex: 'half' };
+    const limited = new Request(url, parts as RequestInit);
     const release = (): void => {
       for (const each of releases.splice(0)) each();
     };

@@ -3,6 +3,7 @@ import type { Action, Principal } from './access.js';
 import type { EventStream } from './events.js';
 import type { GenerationService } from './generation.js';
 import type { ModelHub } from './model-hub.js';
+import type { ModelIndexEntry } from './model-info.js';
 import type { ModelArtifact, ServedModel } from './served-model.js';
 
 /** What a served model is made with, beside its artifact. */
@@ -46,8 +47,10 @@ export interface Hub {
   viewOf(caller: Caller): CallerHub;
   /** Whether the first models have been loaded, or found not to be loadable. */
   readonly isStarted: boolean;
-  /** Whether every model that should be is ready. */
+  /** Whether requests can be sent: the first models have been loaded, and none that was refused stands in the way of the others. */
   readonly isReady: boolean;
+  /** All models and versions, whoever may see them: for the server itself, not for its clients. */
+  overview(): readonly ModelIndexEntry[];
   /** Bytes that loaded models hold. */
   readonly memoryBytes: number;
   /** Looks at the repository again: loads what is new or changed, unloads what is gone. */

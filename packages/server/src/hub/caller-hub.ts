@@ -7,10 +7,10 @@ import type { ModelConfiguration } from '../contract/model-configuration.js';
 import type { CallOptions, InferenceRequest, InferenceResult, RawRequest, RawResult } from '../contract/model-hub.js';
 import type { ModelIndexEntry, ModelInfo, ModelStatistics } from '../contract/model-info.js';
 import type { ServedResult } from '../contract/served-model.js';
+import { indexOf } from './index-of.js';
 import { exampleCount, InferenceRecord } from './inference-record.js';
 import { canAnswer, type ModelRegistry, modelNotFound } from './model-registry.js';
 import { answerRaw } from './raw-inference.js';
-import { compareVersions } from './version-policy.js';
 import type { LoadedVersion, VersionSlot } from './version-slot.js';
 import { watchedGeneration } from './watched-generation.js';
 
@@ -74,18 +74,7 @@ class AuthorizedHub implements CallerHub {
   }
 
   index(): readonly ModelIndexEntry[] {
-    const entries: ModelIndexEntry[] = [];
-    for (const { name, slots, problem } of this.#registry.models.values()) {
-      if (!this.#may('read', name)) continue;
-      const ordered = [...slots.values()].sort((one, other) => compareVersions(one.version, other.version));
-      for (const { version, state, reason } of ordered) {
-        // A configuration that broke while versions serve is told with them.
-        entries.push({ name, version, state, reason: reason || problem || '' });
-      }
-      if (ordered.length === 0)
-        entries.push({ name, version: '', state: 'UNAVAILABLE', reason: problem ?? 'it has no version' });
-    }
-    return entries;
+    return indexOf([...this.#registry.models.values()].filter(({ name }) => this.#may('read', name)));
   }
 
   info(model: string, version?: string): ModelInfo {

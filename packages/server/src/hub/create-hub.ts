@@ -7,6 +7,7 @@ import type { ModelRepository } from '../contract/model-repository.js';
 import { admitGolden } from './admit-golden.js';
 import { createCallerHub } from './caller-hub.js';
 import { createEventStream } from './event-stream.js';
+import { indexOf } from './index-of.js';
 import { ModelRegistry } from './model-registry.js';
 import { type Admission, SlotLoader } from './slot-loader.js';
 
@@ -22,6 +23,8 @@ export interface HubOptions {
    * all, and looks again and again for what is new, changed or gone.
    */
   readonly control?: 'all' | 'explicit' | { readonly pollMilliseconds: number };
+  /** Not ready as long as any model that should be loaded is not; default, one that was refused does not take the others out of service. */
+  readonly strictReadiness?: boolean;
   /** Past it, the models that were used longest ago are unloaded; their next request loads them again. Default no limit. */
   readonly memoryLimitBytes?: number;
   /** How long a version that is replaced or unloaded may take to finish what it has begun. Default 30,000. */
@@ -62,7 +65,7 @@ export function prepareHub(repository: ModelRepository, options: HubOptions): Hu
   });
   let isStarted = false;
   let isRetired = false;
-  const isReady = (): boolean => isStarted && !isRetired && registry.isReady;
+  const isReady = (): boolean => isStarted && !isRetired && registry.isReady(options.strictReadiness ?? false);
   let stopPolling = (): void => {};
   let disposal: Promise<void> | undefined;
   return {
@@ -74,6 +77,7 @@ export function prepareHub(repository: ModelRepository, options: HubOptions): Hu
     get isReady() {
       return isReady();
     },
+    overview: () => indexOf(registry.models.values()),
     get memoryBytes() {
       return registry.memoryBytes;
     },

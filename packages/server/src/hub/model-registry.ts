@@ -47,11 +47,17 @@ export class ModelRegistry {
     return this.slots.reduce((sum, { loaded }) => sum + (loaded?.served.memoryBytes ?? 0), 0);
   }
 
-  /** Whether every model that should be can answer. */
-  get isReady(): boolean {
-    return [...this.models.values()]
-      .filter(({ isWanted }) => isWanted)
-      .every(({ slots, problem }) => problem === undefined && [...slots.values()].some(canAnswer));
+  /**
+   * Whether requests can be sent here: something that should be loaded answers, and nothing is on its way. One model that was refused
+   * does not take the others out of service, unless `isStrict`.
+   */
+  isReady(isStrict: boolean): boolean {
+    const wanted = [...this.models.values()].filter(({ isWanted }) => isWanted);
+    const answers = (model: RegisteredModel): boolean => [...model.slots.values()].some(canAnswer);
+    const isSound = (model: RegisteredModel): boolean => model.problem === undefined && answers(model);
+    if (isStrict || wanted.length === 0) return wanted.every(isSound);
+    const isUnderWay = wanted.some((model) => !answers(model) && [...model.slots.values()].some(isLoading));
+    return !isUnderWay && wanted.some(answers);
   }
 
   /** Brings the registry to what the repository has now. One at a time: a call during another one waits for it. */
@@ -243,6 +249,8 @@ export function canAnswer(slot: VersionSlot): boolean {
   return slot.loaded !== undefined || slot.isEvicted;
 }
 
+const isLoading = ({ state }: VersionSlot): boolean => state === 'LOADING';
+
 /** The error for a model that is not there, or that the caller may not know of. */
 export function modelNotFound(name: string, version?: string): ModelwrightError {
   const what = version === undefined ? `model '${name}'` : `version '${version}' of model '${name}'`;
@@ -250,12 +258,12 @@ export function modelNotFound(name: string, version?: string): ModelwrightError 
 }
 
 function unavailable(name: string, slots: readonly VersionSlot[], problem?: string): ModelwrightError {
-  const isLoading = slots.some(({ state }) => state === 'LOADING');
+  const loads = slots.some(isLoading);
   const newest = [...slots].sort((one, other) => compareVersions(one.version, other.version)).at(-1);
-  const reason = problem ?? (isLoading ? 'it is being loaded' : (newest?.reason ?? 'it has no version'));
+  const reason = problem ?? (loads ? 'it is being loaded' : (newest?.reason ?? 'it has no version'));
   return new ModelwrightError(
     'model-unavailable',
     `model '${name}' is not ready: ${reason}`,
-    isLoading ? { retryAfterSeconds: 1 } : {},
+    loads ? { retryAfterSeconds: 1 } : {},
   );
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { ModelwrightError } from '@modelwright/core';
 import type { ModelConfiguration } from '../contract/model-configuration.js';
 import { parseConfiguration } from './parse-configuration.js';
@@ -13,5 +14,6 @@ export async function readConfiguration(file: string | undefined): Promise<Model
     throw new ModelwrightError('file-unreadable', `'${file}' cannot be read`, { file, cause });
   });
   if (text.length > longestBytes) throw new ModelwrightError('limit-exceeded', `'${file}' is too long`, { file });
-  return file.endsWith('.pbtxt') ? parseTritonConfiguration(text, file) : parseConfiguration(text, file);
+  const name = basename(file);
+  return name.endsWith('.pbtxt') ? parseTritonConfiguration(text, name) : parseConfiguration(text, name);
 }

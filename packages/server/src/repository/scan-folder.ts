@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ModelwrightError } from '@modelwright/core';
+import { manifestFile } from '@modelwright/deployment';
 import { isVersion } from '../hub/version-policy.js';
 import { isModelName } from './model-files.js';
 
@@ -36,6 +37,7 @@ export interface FoundModel {
 const configurationNames = ['config.json', 'config.pbtxt'] as const;
 const modelFile = /\.onnx(\.enc)?$/;
 const mostFiles = 10_000;
+const maxManifestCharacters = 2 ** 24;
 
 /** What models a folder (or a single file, or a single bundle) holds. @throws {@link ModelwrightError} `file-unreadable`. */
 export async function scanFolder(path: string): Promise<readonly FoundModel[]> {
@@ -47,7 +49,8 @@ export async function scanFolder(path: string): Promise<readonly FoundModel[]> {
   );
   if (isFile) return scanBare(dirname(path), [basename(path)]);
   const entries = await list(path);
-  if (entries.files.includes('manifest.json')) return [await scanModel(path, basename(path))];
+  const bundle = await bundleFactsOf(path);
+  if (bundle !== undefined && isModelName(bundle.name)) return [await scanModel(path, bundle.name)];
   const models = [...(await scanBare(path, entries.files))];
   for (const name of entries.folders) {
     if (!isModelName(name)) continue;
@@ -55,6 +58,18 @@ export async function scanFolder(path: string): Promise<readonly FoundModel[]> {
     if (model.versions.length > 0 || model.configurationFile !== undefined) models.push(model);
   }
   return withoutDoubles(models);
+}
+
+/** Name and version that a bundle gives itself; what else its manifest says is checked when it is read. */
+async function bundleFactsOf(folder: string): Promise<{ readonly name: string; readonly version: string } | undefined> {
+  const text = await readFile(join(folder, manifestFile), 'utf8').catch(() => undefined);
+  if (text === undefined || text.length > maxManifestCharacters) return undefined;
+  try {
+    const { name, version } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    return { name: String(name), version: isVersion(String(version)) ? String(version) : '1' };
+  } catch {
+    return { name: basename(resolve(folder)), version: '1' };
+  }
 }
 
 /** `digits.onnx`, with everything beside it that is called `digits.…`. */
@@ -69,7 +84,7 @@ async function scanBare(folder: string, among: readonly string[]): Promise<reado
     const files = await statAll(folder, own);
     models.push({
       name,
-      versions: [versionOf({ version: '1', location: join(folder, file), folder, files })],
+      versions: [versionOf({ version: '1', location: file, folder, files })],
       ...(configuration === undefined ? {} : { configurationFile: join(folder, configuration) }),
     });
   }
@@ -78,6 +93,7 @@ async function scanBare(folder: string, among: readonly string[]): Promise<reado
 
 /** A model with a folder of its own: numbered versions, or the files of the only one. */
 async function scanModel(folder: string, name: string): Promise<FoundModel> {
+  const bundle = await bundleFactsOf(folder);
   const { files, folders } = await list(folder);
   const configuration = configurationNames.find((each) => files.includes(each));
   const shared = configuration === undefined ? [] : await statAll(folder, [configuration]);
@@ -86,12 +102,13 @@ async function scanModel(folder: string, name: string): Promise<FoundModel> {
   for (const version of numbered) {
     const own = join(folder, version);
     const found = await statAll(own, await filesWithin(own));
-    if (found.length > 0) versions.push(versionOf({ version, location: own, folder: own, files: found }, shared));
+    const location = `${name}/${version}`;
+    if (found.length > 0) versions.push(versionOf({ version, location, folder: own, files: found }, shared));
   }
-  const isOnlyOne = files.some((file) => modelFile.test(file)) || files.includes('manifest.json');
+  const isOnlyOne = files.some((file) => modelFile.test(file)) || files.includes(manifestFile);
   if (numbered.length === 0 && isOnlyOne) {
     const found = await statAll(folder, await filesWithin(folder));
-    versions.push(versionOf({ version: '1', location: folder, folder, files: found }));
+    versions.push(versionOf({ version: bundle?.version ?? '1', location: name, folder, files: found }));
   }
   return { name, versions, ...(configuration === undefined ? {} : { configurationFile: join(folder, configuration) }) };
 }
