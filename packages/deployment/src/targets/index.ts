@@ -1,12 +1,21 @@
 import { ModelwrightError } from '@modelwright/core';
 import { edgeTarget } from './edge/edge-target.js';
+import { nodeServiceTarget } from './node-service/node-service-target.js';
 import { onnxTarget } from './onnx.js';
 import type { Target } from './target.js';
+import { tfjsTarget } from './tfjs/tfjs-target.js';
 import { tritonTarget } from './triton/triton.js';
 import { webTarget } from './web/web-target.js';
 
 /** Everything a model can be deployed as. */
-export const targets: readonly Target[] = [onnxTarget, webTarget, edgeTarget, tritonTarget];
+export const targets: readonly Target[] = [
+  onnxTarget,
+  webTarget,
+  nodeServiceTarget,
+  edgeTarget,
+  tritonTarget,
+  tfjsTarget,
+];
 
 /**
  * A target by its name.
