@@ -38,7 +38,11 @@ afterAll(async () => {
 
 async function expected(prompt: string, maxTokens: number): Promise<string> {
   let text = '';
-  for await (const piece of generator.generateText(prompt, { temperature: 0, maxTokens, stop: [0] }))
+  for await (const piece of generator.generateText(prompt, {
+    temperature: 0,
+    maxTokens,
+    stop: [tokenizer.idOf('<|end|>') as number],
+  }))
     text += piece.text;
   return text;
 }

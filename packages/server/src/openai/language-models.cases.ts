@@ -7,7 +7,8 @@ import { characterTokenizer, type Tokenizer } from '@modelwright/text';
 import type { MemoryModel } from '../repository/memory-repository.js';
 
 export const tokenizer: Tokenizer = characterTokenizer({
-  vocabulary: ['<|end|>', ...'\n !,.:?abcdefghijklmnopqrstuvwxyz', 'ä', '🙂'],
+  padToken: '<|pad|>',
+  vocabulary: ['<|pad|>', '<|end|>', ...'\n !,.:?abcdefghijklmnopqrstuvwxyz', 'ä', '🙂'],
 });
 
 export const chatTemplate =

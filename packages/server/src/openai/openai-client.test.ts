@@ -3,11 +3,9 @@ import { type Backend, evaluateGraph, type Tensor, tensor, toNumbers } from '@mo
 import { createGenerator, type TextGenerator } from '@modelwright/text';
 import OpenAI, { type APIError, BadRequestError, NotFoundError } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { serveModel } from '../generation/serve-model.js';
 import { memoryRepository } from '../repository/memory-repository.js';
 import { type RunningServer, serve } from '../serve/serve.js';
 import { contextLength, encoder, languageModels, tokenizer, writer } from './language-models.cases.js';
-import { openAiRoutes } from './routes.js';
 
 let backend: Backend;
 let server: RunningServer;
@@ -17,7 +15,7 @@ let generator: TextGenerator;
 beforeAll(async () => {
   backend = await createBackend({ engine: 'native' });
   const models = memoryRepository(languageModels);
-  server = await serve({ models, backend, port: 0, createServedModel: serveModel, routes: openAiRoutes });
+  server = await serve({ models, backend, port: 0 });
   generator = await createGenerator(writer, { backend, tokenizer });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
@@ -31,7 +29,11 @@ const greedy = { model: 'writer', temperature: 0 } as const;
 /** What the model says, by a generator of its own. */
 async function expected(prompt: string, maxTokens: number): Promise<string> {
   let text = '';
-  for await (const piece of generator.generateText(prompt, { temperature: 0, maxTokens, stop: [0] }))
+  for await (const piece of generator.generateText(prompt, {
+    temperature: 0,
+    maxTokens,
+    stop: [tokenizer.idOf('<|end|>') as number],
+  }))
     text += piece.text;
   return text;
 }
@@ -189,7 +191,8 @@ describe('embeddings', () => {
   // The client asks for base64 by itself and decodes it.
   test.each([undefined, 'float', 'base64'] as const)('come as %s', async (encoding_format) => {
     const format = encoding_format === undefined ? {} : { encoding_format };
-    const { data } = await client.embeddings.create({ model: 'encoder', input: texts, ...format });
+    const { data, usage } = await client.embeddings.create({ model: 'encoder', input: texts, ...format });
+    expect(usage).toEqual({ prompt_tokens: 15, total_tokens: 15 });
     expect(data.map(({ index }) => index)).toEqual([0, 1]);
     for (const [index, text] of texts.entries()) {
       const given: unknown = data[index]?.embedding;
