@@ -27,6 +27,7 @@ export * from './passes/remove-dead-nodes.js';
 export * from './passes/scan-outputs.js';
 export * from './passes/specialize.js';
 export * from './passes/substitute.js';
+export * from './passes/unroll-scans.js';
 export * from './predictor.js';
 export * from './print.js';
 export * from './program.js';

@@ -1,9 +1,8 @@
-import { RunQueue } from '@modelwright/core';
+import { RunQueue, unrollScans } from '@modelwright/core';
 import type { SessionOptions } from '../engine/engine.js';
 import { blockQuantizedOps } from '../lowering/passed-on.js';
 import { nodesForCpu } from '../lowering/webgpu/cpu-nodes.js';
 import { narrowIntegers } from '../lowering/webgpu/narrow-integers.js';
-import { unrollScans } from '../lowering/webgpu/unroll-scans.js';
 import { webgpuTable } from '../lowering/webgpu/webgpu-table.js';
 import { type EngineName, type OnnxRuntimeBackend, OrtBackend } from '../ort-backend.js';
 import { compileResident } from '../resident/compile-resident.js';

@@ -1,14 +1,8 @@
-import {
-  type Bindings,
-  capturesOf,
-  type Graph,
-  GraphBuilder,
-  inlineGraph,
-  type Node,
-  type OpAttributes,
-  type Pass,
-  type Value,
-} from '@modelwright/core';
+import { capturesOf, type Graph, type Node, type Value } from '../graph/graph.js';
+import { GraphBuilder } from '../graph/graph-builder.js';
+import { type Bindings, inlineGraph } from '../graph/inline.js';
+import type { OpAttributes } from '../ops/families.js';
+import type { Pass } from './pass.js';
 
 type ScanAttributes = OpAttributes['Scan'];
 
