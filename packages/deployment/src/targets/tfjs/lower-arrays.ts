@@ -263,6 +263,7 @@ const triangle: Emit = (emission, node) => {
   emission.bind(node.outputs[0] as Value, emission.graph.add(op, [emission.read(x), mask], {}, node.name));
 };
 
+/** Ops that move elements. */
 export const arrayEmits: { readonly [op: string]: Emit } = {
   Transpose: transpose,
   Reshape: reshape,

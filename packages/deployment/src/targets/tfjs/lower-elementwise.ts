@@ -147,6 +147,7 @@ function alongAxis(emission: Emission, node: Node, x: Value, value: Value): stri
   return emission.graph.constant(fromNumbers('float32', shape, numbers), value.name);
 }
 
+/** Ops on each element by itself. */
 export const elementwiseEmits: { readonly [op: string]: Emit } = {
   ...Object.fromEntries(
     [

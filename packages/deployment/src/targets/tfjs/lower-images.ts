@@ -348,6 +348,7 @@ const resize: Emit = (emission, node) => {
   emission.bindLast(output, emission.graph.add(op, inputs, attributes, node.name));
 };
 
+/** Ops on images, which are computed with their channels last. */
 export const imageEmits: { readonly [op: string]: Emit } = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,

@@ -131,6 +131,7 @@ const softmax =
     emission.bind(output, emission.transpose(inner, swapped));
   };
 
+/** Products and reductions. */
 export const productEmits: { readonly [op: string]: Emit } = {
   MatMul: product,
   Gemm: affine,
