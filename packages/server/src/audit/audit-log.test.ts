@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tensor } from '@modelwright/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openAccess } from '../access/open-access.js';
 import type { ServerEvent } from '../contract/events.js';
 import { type AuditLogOptions, openAuditLog } from './audit-log.js';
+import { auditedAccess } from './audited-access.js';
 import { verifyAuditLog } from './verify-audit-log.js';
 
 let parent: string;
@@ -252,10 +254,28 @@ test('lines that cannot be written wait, and come later', async () => {
   log.append({ kind: 'note' });
   await expect(log.flush()).rejects.toMatchObject({ code: 'file-unwritable' });
   expect(log.problem).toBe(problems[0]);
+  const access = auditedAccess(openAccess(), log);
+  await expect(access.authenticate(() => undefined)).rejects.toMatchObject({ code: 'model-unavailable' });
   await rm(join(folder, 'audit-000000000002.jsonl'), { recursive: true });
   await log.close();
   expect(log.problem).toBeUndefined();
+  expect(await access.authenticate(() => undefined)).toMatchObject({ id: 'anonymous' });
   expect(await verifyAuditLog(folder)).toMatchObject({ isIntact: true, lineCount: 3 });
+});
+
+test('lines beyond what may wait are counted', async () => {
+  const folder = join(parent, 'lost');
+  const log = await openAuditLog(folder, { segmentBytes: 1 });
+  await log.flush();
+  await mkdir(join(folder, 'audit-000000000002.jsonl'));
+  log.append({ kind: 'note', text: 'x'.repeat(2 ** 24) });
+  await expect(log.flush()).rejects.toMatchObject({ code: 'file-unwritable' });
+  for (let at = 0; at < 3; at++) log.append({ kind: 'note', at });
+  await rm(join(folder, 'audit-000000000002.jsonl'), { recursive: true });
+  await log.flush();
+  log.append({ kind: 'note' });
+  await log.close();
+  expect(await read(folder, 'audit-000000000003.jsonl')).toContain('"count":3,"hash":');
 });
 
 /** Every key at any depth, as `JSON.stringify` wants them to sort by. */

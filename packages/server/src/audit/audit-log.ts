@@ -23,7 +23,7 @@ export interface AuditLogOptions extends InputPrivacy {
   readonly signingKey?: string;
   /** Lines between two checkpoints. Default 1000. */
   readonly checkpointLines?: number;
-  /** Told when lines cannot be written; they are kept and tried again each second. */
+  /** Told when lines cannot be written; they are kept (up to 16 MiB, beyond they are counted) and tried again each second. */
   readonly onProblem?: (error: unknown) => void;
   readonly now?: () => Date;
 }
@@ -73,6 +73,9 @@ export async function openAuditLog(folder: string, options: AuditLogOptions = {}
   }
 }
 
+/** What may wait for a disk that takes nothing. */
+const maxPendingBytes = 16 * 2 ** 20;
+
 interface ChainedLogParts {
   readonly writer: AuditWriter;
   readonly end: ChainEnd;
@@ -87,6 +90,7 @@ class ChainedLog implements AuditLog {
   readonly #parts: ChainedLogParts;
   #end: ChainEnd;
   #unsigned = 0;
+  #lost = 0;
   #closing: Promise<void> | undefined;
 
   constructor(parts: ChainedLogParts) {
@@ -109,6 +113,12 @@ class ChainedLog implements AuditLog {
 
   append(content: { readonly kind: string; readonly [field: string]: unknown }): void {
     if (this.#closing !== undefined) throw new ModelwrightError('resource-disposed', 'The audit log is closed.');
+    if (this.#parts.writer.problem !== undefined && this.#parts.writer.pendingBytes > maxPendingBytes) {
+      this.#lost++;
+      return;
+    }
+    if (this.#lost > 0) this.#write({ kind: 'lost', count: this.#lost });
+    this.#lost = 0;
     this.#write(content);
     if (++this.#unsigned >= this.#parts.checkpointLines) this.#checkpoint();
   }

@@ -31,6 +31,7 @@ export class AuditWriter {
   readonly #parts: AuditWriterParts;
   readonly #syncMilliseconds: number;
   #queue: Pending[] = [];
+  #pendingBytes = 0;
   #file: { readonly handle: FileHandle; size: number } | undefined;
   #written: ChainEnd;
   #synced: ChainEnd;
@@ -54,8 +55,14 @@ export class AuditWriter {
     return this.#problem;
   }
 
+  /** Of lines that are not written yet. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
   push(text: string, end: ChainEnd): void {
     this.#queue.push({ text, end });
+    this.#pendingBytes += text.length;
     if (this.#problem === undefined) this.#begin();
   }
 
@@ -118,6 +125,7 @@ export class AuditWriter {
     file.size += bytes.length;
     this.#written = batch.at(-1)!.end;
     this.#queue = this.#queue.slice(batch.length);
+    for (const { text } of batch) this.#pendingBytes -= text.length;
   }
 
   /** At least one line, and as many as `roomBytes` hold; the one that goes beyond is the last of its file. */

@@ -11,7 +11,7 @@ export interface OriginPolicy {
 }
 
 const allowedHeaders =
-  'authorization, content-type, inference-header-content-length, x-request-id, x-request-timeout-ms, traceparent';
+  'authorization, x-api-key, content-type, inference-header-content-length, x-request-id, x-request-timeout-ms, traceparent';
 const readableHeaders =
   'inference-header-content-length, retry-after, x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset';
 

@@ -40,8 +40,8 @@ export interface ServeOptions extends Omit<HubOptions, 'backend' | 'access' | 'c
   readonly access?: AccessFiles | AccessControl;
   /** Let a server without authentication listen publicly all the same. Default false. */
   readonly allowsEverybody?: boolean;
-  /** A folder for the audit log. Default none is kept. */
-  readonly audit?: { readonly folder: string } & AuditLogOptions;
+  /** A folder for the audit log; default none is kept. While it cannot be written nobody is let in, but where it `isOptional`. */
+  readonly audit?: { readonly folder: string; readonly isOptional?: boolean } & AuditLogOptions;
   /** Default none. */
   readonly logger?: Logger;
   /** Told of every request from its beginning to its end, beside those that are always there. */

@@ -3,12 +3,12 @@ import { openAccess } from '../access/open-access.js';
 import { openAccessControl } from '../access/open-access-control.js';
 import { createApp } from '../app/create-app.js';
 import { silentLogger } from '../app/silent-logger.js';
-import { openAuditLog } from '../audit/audit-log.js';
+import { type AuditLog, openAuditLog } from '../audit/audit-log.js';
+import { auditedAccess } from '../audit/audited-access.js';
 import type { AccessControl } from '../contract/access.js';
 import type { EventStream } from '../contract/events.js';
 import type { Hub } from '../contract/hub.js';
 import type { ModelRepository } from '../contract/model-repository.js';
-import { servingTexts } from '../generation/serve-model.js';
 import { serveGrpc } from '../grpc/serve-grpc.js';
 import { prepareHub } from '../hub/create-hub.js';
 import { createEventStream } from '../hub/event-stream.js';
@@ -55,16 +55,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 
 async function open(options: ServeOptions, closer: Closer): Promise<RunningServer> {
   const { host = '127.0.0.1', logger = silentLogger, observers = [], limits = {}, allowsEverybody = false } = options;
-  const access = await openAccessOf(options, logger, closer);
-  requireSafeAddress(host, access, allowsEverybody);
+  const control = await openAccessOf(options, logger, closer);
+  requireSafeAddress(host, control, allowsEverybody);
   const events = options.events ?? createEventStream((error) => logger.error({ err: error }, 'a listener failed'));
-  await openAudit(options, { events, logger, closer });
+  const log = await openAudit(options, { events, logger, closer });
+  const access = log === undefined || options.audit?.isOptional ? control : auditedAccess(control, log);
   const certificates = openTls(options, logger, closer);
   const hub = prepareHub(repositoryOf(options), {
     ...options,
     access,
     events,
-    createServedModel: servingTexts(nodeServing(options)),
+    createServedModel: nodeServing(options),
   });
   closer.add((drainMilliseconds) => hub.dispose(drainMilliseconds));
   const stopping = new AbortController();
@@ -112,13 +113,14 @@ async function openAccessOf({ access }: ServeOptions, logger: Logger, closer: Cl
 async function openAudit(
   { audit }: ServeOptions,
   { events, logger, closer }: { readonly events: EventStream; readonly logger: Logger; readonly closer: Closer },
-): Promise<void> {
-  if (audit === undefined) return;
-  const { folder, ...rest } = audit;
+): Promise<AuditLog | undefined> {
+  if (audit === undefined) return undefined;
+  const { folder, isOptional: _, ...rest } = audit;
   const onProblem = (error: unknown): void => logger.error({ err: error }, 'the audit log cannot be written');
   const log = await openAuditLog(folder, { onProblem, ...rest });
   events.subscribe(log.listener);
   closer.add(() => log.close());
+  return log;
 }
 
 function openTls({ tls }: ServeOptions, logger: Logger, closer: Closer): Certificates | undefined {
