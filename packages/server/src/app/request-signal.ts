@@ -15,8 +15,7 @@ export function requestSignal(
   const controller = new AbortController();
   const stop = (): void => controller.abort(aborted('the server stops'));
   const leave = (): void => controller.abort(aborted('the client went away'));
-  const forget = (): void => stopped.removeEventListener('abort', stop);
-  stopped.addEventListener('abort', stop);
+  const forget = whenStopped(stopped, stop);
   const outgoing = outgoingOf(bindings);
   if (outgoing === undefined) {
     request.signal.addEventListener('abort', leave);
@@ -29,6 +28,26 @@ export function requestSignal(
     if (!outgoing.writableFinished) leave();
   });
   return { signal: controller.signal, release: () => {} };
+}
+
+/** Whom to tell when a server stops: its signal has one listener, however many requests there are. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** @returns what takes `stop` off the list. */
+function whenStopped(stopped: AbortSignal, stop: () => void): () => void {
+  if (stopped.aborted) stop();
+  let all = waiting.get(stopped);
+  if (all === undefined) {
+    const listeners = new Set<() => void>();
+    stopped.addEventListener('abort', () => {
+      for (const each of listeners) each();
+    });
+    waiting.set(stopped, listeners);
+    all = listeners;
+  }
+  all.add(stop);
+  const own = all;
+  return () => own.delete(stop);
 }
 
 function outgoingOf(bindings: unknown): Outgoing | undefined {
