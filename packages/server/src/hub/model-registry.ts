@@ -33,6 +33,7 @@ export class ModelRegistry {
   readonly models: Map<string, RegisteredModel> = new Map();
   readonly #options: ModelRegistryOptions;
   #uses = 0;
+  #loads: Promise<unknown> = Promise.resolve();
   #refreshing: Promise<void> | undefined;
 
   constructor(options: ModelRegistryOptions) {
@@ -105,8 +106,7 @@ export class ModelRegistry {
 
   /** What runs in a slot; loads it if it had to make room. At once where it is loaded, so that nothing can come between. */
   use(slot: VersionSlot): LoadedVersion | Promise<LoadedVersion> {
-    this.#uses++;
-    slot.lastUse = this.#uses;
+    this.#touch(slot);
     if (slot.loaded !== undefined) return slot.loaded;
     if (!slot.isEvicted) throw unavailable(slot.model, [slot]);
     return this.#bringBack(slot);
@@ -220,19 +220,36 @@ export class ModelRegistry {
 
   /** Loads a version, and unloads those that were used longest ago where memory would not do. */
   async #loadWithRoom(slot: VersionSlot, principal?: Principal): Promise<boolean> {
+    if (this.#options.memoryLimitBytes === Number.POSITIVE_INFINITY) return this.#load(slot, principal);
+    // One after another: two at once would each count on the same room.
+    const loading = this.#loads.then(() => this.#loadInto(slot, principal));
+    this.#loads = loading.catch(() => undefined);
+    return loading;
+  }
+
+  async #load(slot: VersionSlot, principal?: Principal): Promise<boolean> {
+    const isLoaded = await this.#options.loader.load(slot, principal);
+    if (isLoaded) this.#touch(slot);
+    return isLoaded;
+  }
+
+  async #loadInto(slot: VersionSlot, principal?: Principal): Promise<boolean> {
     const { loader, memoryLimitBytes } = this.#options;
     await this.#makeRoom(slot, slot.stored.sizeBytes);
-    const isLoaded = await loader.load(slot, principal);
-    if (!isLoaded) return false;
-    const { loaded } = slot;
-    if (loaded !== undefined && loaded.served.memoryBytes > memoryLimitBytes) {
-      const { memoryBytes } = loaded.served;
+    if (!(await this.#load(slot, principal))) return false;
+    const memoryBytes = slot.loaded?.served.memoryBytes ?? 0;
+    if (memoryBytes > memoryLimitBytes) {
       await loader.unload(slot, `limit-exceeded: it takes ${memoryBytes} bytes, the server has ${memoryLimitBytes}`);
       slot.failedFingerprint = slot.stored.fingerprint;
       return false;
     }
-    await this.#makeRoom(slot, loaded?.served.memoryBytes ?? 0);
+    await this.#makeRoom(slot, memoryBytes);
     return true;
+  }
+
+  #touch(slot: VersionSlot): void {
+    this.#uses++;
+    slot.lastUse = this.#uses;
   }
 
   async #makeRoom(slot: VersionSlot, sizeBytes: number): Promise<void> {

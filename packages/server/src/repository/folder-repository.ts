@@ -36,18 +36,13 @@ export interface FolderRepositoryOptions {
 export function folderRepository(path: string, options: FolderRepositoryOptions = {}): ModelRepository {
   const { maxFileBytes = 2 ** 31, defaults = {} } = options;
   const guards = guardsOf(options);
-  const found = new Map<string, FoundModel>();
+  let found: ReadonlyMap<string, FoundModel> = new Map();
   return {
     name: path,
     async scan() {
       const models = await scanFolder(path);
-      found.clear();
-      const stored: StoredModel[] = [];
-      for (const model of models) {
-        found.set(model.name, model);
-        stored.push(await describe(model, defaults));
-      }
-      return stored;
+      found = new Map(models.map((model) => [model.name, model]));
+      return Promise.all(models.map((model) => describe(model, defaults)));
     },
     async read(name, version) {
       const model = found.get(name);

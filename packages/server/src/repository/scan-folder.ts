@@ -100,6 +100,10 @@ async function scanModel(folder: string, name: string): Promise<FoundModel> {
   const numbered = folders.filter(isVersion);
   const versions: FoundVersion[] = [];
   for (const version of numbered) {
+    if (version === bundle?.version) {
+      versions.push(await bundledVersion(folder, { name, version, files }));
+      continue;
+    }
     const own = join(folder, version);
     const found = await statAll(own, await filesWithin(own));
     const location = `${name}/${version}`;
@@ -111,6 +115,15 @@ async function scanModel(folder: string, name: string): Promise<FoundModel> {
     versions.push(versionOf({ version: bundle?.version ?? '1', location: name, folder, files: found }));
   }
   return { name, versions, ...(configuration === undefined ? {} : { configurationFile: join(folder, configuration) }) };
+}
+
+/** The version that a bundle beside the numbered folders is about, as deployments to Triton have it. */
+async function bundledVersion(
+  folder: string,
+  { name, version, files }: { readonly name: string; readonly version: string; readonly files: readonly string[] },
+): Promise<FoundVersion> {
+  const found = await statAll(folder, [...files, ...(await filesWithin(folder, `${version}/`))]);
+  return versionOf({ version, location: name, folder, files: found });
 }
 
 function versionOf(

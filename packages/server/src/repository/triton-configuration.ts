@@ -14,9 +14,10 @@ export function parseTritonConfiguration(text: string, file: string): ModelConfi
   const message = new Fields(parseTextProto(text, file), file);
   requireOnnx(message, file);
   const warmUp = message.messages('model_warmup').map((each) => each.whole('batch_size', 1) ?? 1);
+  const maxBatchSize = message.whole('max_batch_size', 0);
   const parameters = message.messages('parameters').map(parameterOf);
   return {
-    maxBatchSize: message.whole('max_batch_size', 0) ?? 0,
+    ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
     ...batchingOf(message),
     ...concurrencyOf(message),
     ...versionPolicyOf(message),
@@ -37,10 +38,9 @@ function requireOnnx(message: Fields, file: string): void {
   });
 }
 
-/** Triton batches only where the file says so. */
 function batchingOf(message: Fields): Pick<ModelConfiguration, 'dynamicBatching' | 'queue'> {
   const batching = message.messages('dynamic_batching')[0];
-  if (batching === undefined) return { dynamicBatching: { isEnabled: false } };
+  if (batching === undefined) return {};
   const preferredBatchSizes = batching.wholes('preferred_batch_size', 1);
   const delay = batching.whole('max_queue_delay_microseconds', 0) ?? 0;
   const policy = batching.messages('default_queue_policy')[0];
