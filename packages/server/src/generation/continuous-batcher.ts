@@ -1,7 +1,7 @@
 import { isModelwrightError, ModelwrightError } from '@modelwright/core';
-import type { RowSession } from '@modelwright/text';
 import { nextTurn } from '../serving/next-turn.js';
 import { RowAllotment } from './row-allotment.js';
+import type { RowDecoder } from './row-decoder.js';
 import type { Sequence } from './sequence.js';
 
 /** How sequences share the decoder. */
@@ -17,17 +17,17 @@ export interface ContinuousBatcherOptions {
 /**
  * Decodes many sequences at once: each step of the decoder takes a token of every row that goes on, and a piece of the prompts of
  * those that have joined, so that a long prompt holds nobody up for longer than one piece takes. A row is free again as soon as its sequence
- * ends, is cancelled, or is too late.
+ * ends, is cancelled, or is too late. Where the decoder is lost (its process has died), its sequences are read into the next one and go on.
  */
 export class ContinuousBatcher {
-  readonly #session: RowSession;
+  readonly #session: RowDecoder;
   readonly #rows: RowAllotment;
   readonly #options: ContinuousBatcherOptions;
   readonly #waiting = new Set<Sequence>();
   #loop: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(session: RowSession, options: ContinuousBatcherOptions) {
+  constructor(session: RowDecoder, options: ContinuousBatcherOptions) {
     this.#session = session;
     this.#rows = new RowAllotment(session);
     this.#options = options;
@@ -100,7 +100,9 @@ export class ContinuousBatcher {
     const started = performance.now();
     try {
       const before = given.map(({ row }) => this.#session.heldBy(row));
-      const scores = await this.#session.feed(given);
+      const scores = await this.#session.feed(given, {
+        isWanted: () => given.some(({ sequence }) => !sequence.isEnded),
+      });
       for (const [index, { row, tokens, sequence }] of given.entries()) {
         const held = this.#session.heldBy(row);
         this.#rows.hold(row, tokens.slice(0, held - (before[index] as number)));
@@ -110,10 +112,10 @@ export class ContinuousBatcher {
       }
     } catch (error) {
       // Whatever has failed, the buffers may be half written.
-      for (const [row, sequence] of this.#rows.running()) {
-        sequence.fail(isModelwrightError(error) ? error : this.#failure(error));
-        this.#rows.forget(row);
-      }
+      this.#rows.forget();
+      const isLost = isModelwrightError(error, 'model-unavailable');
+      for (const [, sequence] of this.#rows.running())
+        if (!isLost || !sequence.beginsAgain()) sequence.fail(isModelwrightError(error) ? error : this.#failure(error));
     }
     const nanoseconds = Math.round((performance.now() - started) * 1e6);
     this.#options.onStep?.({ rowCount: given.length, nanoseconds });

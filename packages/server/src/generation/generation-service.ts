@@ -11,6 +11,7 @@ import type {
 import type { ModelArtifact } from '../contract/served-model.js';
 import { chatTemplate } from './chat-template.js';
 import { ContinuousBatcher } from './continuous-batcher.js';
+import type { DecodingPlan, OpenDecoder, RowDecoder } from './row-decoder.js';
 import { Sequence, type SequenceRules } from './sequence.js';
 
 /** A generation service and what it holds. */
@@ -30,6 +31,8 @@ export interface GenerationServiceOptions {
   readonly backend: Backend;
   /** Told of every step. */
   readonly events?: Pick<EventStream, 'emit'>;
+  /** Opens what decodes instead of `backend`: a worker, a process of its own. */
+  readonly openDecoder?: OpenDecoder;
 }
 
 /** Of models whose positions have no end, and nobody said one. */
@@ -59,7 +62,7 @@ export function generationOutputOf({
  */
 export async function createGenerationService(
   artifact: ModelArtifact,
-  { backend, events }: GenerationServiceOptions,
+  { backend, events, openDecoder }: GenerationServiceOptions,
 ): Promise<LoadedGeneration | undefined> {
   const found = generationOutputOf(artifact);
   if (found === undefined) return undefined;
@@ -67,8 +70,10 @@ export async function createGenerationService(
   const { output } = found;
   const tokenizer = tokenizerOf(artifact, output);
   const render = output.chatTemplate === undefined ? undefined : chatTemplate(model, output.chatTemplate);
-  const { maxLength, batch } = extentsOf(artifact, found.name);
-  const session = await RowSession.open(artifact.model, { backend, batch, maxLength, output: found.name });
+  const plan = planOf(artifact, found.name);
+  const { maxLength } = plan;
+  const session =
+    (await openDecoder?.(artifact, plan)) ?? (await RowSession.open(artifact.model, { backend, ...plan }));
   requireFitting(artifact, tokenizer, session);
   const batcher = new ContinuousBatcher(session, {
     model,
@@ -83,7 +88,7 @@ export async function createGenerationService(
 
 interface BatchedGenerationParts {
   readonly model: string;
-  readonly session: RowSession;
+  readonly session: RowDecoder;
   readonly batcher: ContinuousBatcher;
   readonly rules: SequenceRules;
   readonly render?: GenerationService['renderChat'];
@@ -167,7 +172,7 @@ function tokenizerOf({ name, tokenizers }: ModelArtifact, output: GenerationOutp
   );
 }
 
-function requireFitting({ name }: ModelArtifact, { vocabularySize }: Tokenizer, session: RowSession): void {
+function requireFitting({ name }: ModelArtifact, { vocabularySize }: Tokenizer, session: RowDecoder): void {
   if (vocabularySize <= session.vocabularySize) return;
   throw new ModelwrightError(
     'invalid-configuration',
@@ -177,11 +182,11 @@ function requireFitting({ name }: ModelArtifact, { vocabularySize }: Tokenizer, 
 }
 
 /** How long rows are and how many there are. */
-function extentsOf({ model, configuration }: ModelArtifact, output: string): { maxLength: number; batch: number } {
+function planOf({ model, configuration }: ModelArtifact, output: string): DecodingPlan {
   const { graph } = inferenceProgram(model);
   const maxLength = configuration.generation?.maxLength ?? contextLengthOf(graph) ?? usualLength;
   const rows = configuration.generation?.maxConcurrent;
-  return { maxLength, batch: rows ?? rowsWithin(model, { maxLength, output }) };
+  return { maxLength, output, batch: rows ?? rowsWithin(model, { maxLength, output }) };
 }
 
 function rowsWithin(model: Model, options: { readonly maxLength: number; readonly output: string }): number {

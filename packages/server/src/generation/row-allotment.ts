@@ -1,4 +1,4 @@
-import type { RowSession } from '@modelwright/text';
+import type { RowDecoder } from './row-decoder.js';
 import type { Sequence } from './sequence.js';
 
 /** What a row of the session holds, and for whom. */
@@ -13,11 +13,11 @@ interface Row {
 
 /** Gives rows of a session to sequences; one whose prompt begins as what a free row still holds goes on from there. */
 export class RowAllotment {
-  readonly #session: RowSession;
+  readonly #session: RowDecoder;
   readonly #rows: readonly Row[];
   #turn = 0;
 
-  constructor(session: RowSession) {
+  constructor(session: RowDecoder) {
     this.#session = session;
     this.#rows = Array.from({ length: session.batch }, () => ({
       tokens: [],
@@ -71,18 +71,19 @@ export class RowAllotment {
     (this.#rows[row] as Row).sequence = undefined;
   }
 
-  /** Takes a row back whose buffers may hold anything. */
-  forget(row: number): void {
-    this.free(row);
-    this.#session.rewind(row, 0);
-    (this.#rows[row] as Row).tokens = [];
+  /** All rows hold nothing any more: buffers are lost, or may hold anything. Those who have a row keep it. */
+  forget(): void {
+    for (const [index, row] of this.#rows.entries()) {
+      this.#session.rewind(index, 0);
+      row.tokens = [];
+    }
   }
 
   /** How much of its prompt a row holds; one token at least is left to be read, since it gives the scores of the next. */
   #commonLength(index: number, { prompt, scope }: Sequence): number {
     const row = this.#rows[index] as Row;
     if (scope === undefined || row.scope !== scope) return 0;
-    const most = Math.min(row.tokens.length, prompt.length - 1);
+    const most = Math.min(row.tokens.length, this.#session.heldBy(index), prompt.length - 1);
     for (let at = 0; at < most; at++) if (row.tokens[at] !== prompt[at]) return at;
     return Math.max(most, 0);
   }

@@ -30,6 +30,7 @@ export class Sequence {
   #untold: { readonly token: number; readonly logprob: TokenLogprob | undefined }[] = [];
   #cachedTokens: number | undefined;
   #isEnded = false;
+  #hasBegunAgain = false;
 
   /** @throws {@link ModelwrightError} `invalid-argument`, `value-out-of-range`, `aborted`. */
   constructor(request: GenerationRequest, options: GenerationOptions, rules: SequenceRules) {
@@ -71,6 +72,16 @@ export class Sequence {
     const isLong = this.#drawn.length >= this.#maxTokens || isFull;
     if (isStop || isLong) this.#finish(isStop ? 'stop' : 'length');
     else this.#tellText(this.#stream.take());
+  }
+
+  /**
+   * Whether it may go on after what it had in the decoder was lost, from its prompt and what had been drawn: once only, since it may be what
+   * the decoder died of.
+   */
+  beginsAgain(): boolean {
+    const isFirst = !this.#hasBegunAgain;
+    this.#hasBegunAgain = true;
+    return isFirst;
   }
 
   /** Ends it with an error. */

@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ModelwrightError } from '@modelwright/core';
+import type { DecodingPlan } from '../generation/row-decoder.js';
 import type { BackendModule } from '../workers/backend-module.js';
 import { hostEntry } from '../workers/host-entry.js';
-import { HostLine } from '../workers/host-line.js';
+import { HostLine, type LoadedHost } from '../workers/host-line.js';
 import type { HostAnswer } from '../workers/host-messages.js';
 import { isSecretVariable } from './secret-variable.js';
 
@@ -51,8 +52,8 @@ export class HostProcess {
   }
 
   /** Loads a model into it, through a pipe. */
-  async load(name: string, bytes: Uint8Array): Promise<{ readonly concurrency: number }> {
-    const loaded = this.line.load({ name, backend: this.#backend, bytes: bytes.byteLength });
+  async load(name: string, bytes: Uint8Array, decoding?: DecodingPlan): Promise<LoadedHost> {
+    const loaded = this.line.load({ name, backend: this.#backend, bytes: bytes.byteLength, decoding });
     this.#child.stdin?.end(bytes);
     return loaded;
   }

@@ -1,5 +1,8 @@
 import type { ModelArtifact } from '../contract/served-model.js';
+import type { DecodingPlan, RowDecoder } from '../generation/row-decoder.js';
 import { type ModelRunner, type RunnerOptions, unavailable } from '../serving/model-runner.js';
+import { type DecoderHost, hostDecoder } from '../workers/host-decoder.js';
+import type { HostLine, LoadedHost } from '../workers/host-line.js';
 import type { HostProcess } from './host-process.js';
 import type { SpareProcess } from './spare-process.js';
 
@@ -15,9 +18,8 @@ export interface ProcessRunnerOptions {
   readonly onChange?: (change: { readonly isRunning: boolean; readonly reason: string }) => void;
 }
 
-interface Running {
+interface Running extends LoadedHost {
   readonly host: HostProcess;
-  readonly concurrency: number;
 }
 
 /** A process that lived so long is not one that ends at once again. */
@@ -43,10 +45,26 @@ export async function openProcessRunner(artifact: ModelArtifact, options: Proces
   }
 }
 
-class ProcessRunner implements ModelRunner {
+/** Decodes a model's texts in a process of its own, as {@link openProcessRunner} runs tensors. */
+export async function openProcessDecoder(
+  artifact: ModelArtifact,
+  plan: DecodingPlan,
+  options: ProcessRunnerOptions,
+): Promise<RowDecoder> {
+  const runner = new ProcessRunner(artifact, options, plan);
+  try {
+    return hostDecoder(plan, await runner.open(), runner);
+  } catch (error) {
+    await runner.dispose();
+    throw error;
+  }
+}
+
+class ProcessRunner implements ModelRunner, DecoderHost {
   readonly copies = 1;
   readonly #artifact: Pick<ModelArtifact, 'name' | 'bytes'>;
   readonly #options: ProcessRunnerOptions;
+  readonly #plan: DecodingPlan | undefined;
   readonly #letGo: () => void;
   #running: Promise<Running>;
   #concurrency = 1;
@@ -55,9 +73,10 @@ class ProcessRunner implements ModelRunner {
   #nextStartAt = 0;
   #closing: Promise<void> | undefined;
 
-  constructor({ name, bytes }: ModelArtifact, options: ProcessRunnerOptions) {
+  constructor({ name, bytes }: ModelArtifact, options: ProcessRunnerOptions, plan?: DecodingPlan) {
     this.#artifact = { name, bytes };
     this.#options = options;
+    this.#plan = plan;
     this.#letGo = options.processes.hold();
     this.#running = this.#start();
   }
@@ -66,11 +85,20 @@ class ProcessRunner implements ModelRunner {
     return this.#options.concurrency ?? this.#concurrency;
   }
 
-  async open(): Promise<void> {
-    this.#concurrency = (await this.#running).concurrency;
+  async open(): Promise<LoadedHost> {
+    const running = await this.#running;
+    this.#concurrency = running.concurrency;
+    return running;
   }
 
-  async run(inputs: Parameters<ModelRunner['run']>[0], options?: RunnerOptions): ReturnType<ModelRunner['run']> {
+  run(inputs: Parameters<ModelRunner['run']>[0], options?: RunnerOptions): ReturnType<ModelRunner['run']> {
+    return this.use((line) => line.run(inputs, options), options);
+  }
+
+  async use<Result>(
+    task: (line: HostLine) => Promise<Result>,
+    options?: Pick<RunnerOptions, 'isWanted'>,
+  ): Promise<Result> {
     const rest = this.#nextStartAt - performance.now();
     if (rest > worthWaitingMilliseconds)
       throw unavailable(this.#artifact.name, 'has failed several times in a row', Math.ceil(rest / 1000));
@@ -84,7 +112,7 @@ class ProcessRunner implements ModelRunner {
       (this.#options.hangMilliseconds ?? defaultHangMilliseconds) / 2,
     );
     try {
-      return await host.line.run(inputs, options);
+      return await task(host.line);
     } finally {
       clearInterval(watch);
     }
@@ -131,7 +159,7 @@ class ProcessRunner implements ModelRunner {
     });
     try {
       await host.opened;
-      return { host, ...(await host.load(name, bytes)) };
+      return { host, ...(await host.load(name, bytes, this.#plan)) };
     } catch (error) {
       host.kill();
       throw error;

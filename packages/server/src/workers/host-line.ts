@@ -1,9 +1,11 @@
 import type { TensorMap } from '@modelwright/core';
+import type { DecoderFacts } from '../generation/row-decoder.js';
 import type { ModelRunner, RunnerOptions } from '../serving/model-runner.js';
 import type { BackendModule } from './backend-module.js';
 import {
   fromPlain,
   fromPlainError,
+  type HeldRow,
   type HostAnswer,
   type HostCall,
   type HostRequest,
@@ -13,6 +15,12 @@ import {
 interface Waiting {
   resolve(answer: HostAnswer): void;
   reject(error: unknown): void;
+}
+
+/** What a host tells of the model it has loaded. */
+export interface LoadedHost {
+  readonly concurrency: number;
+  readonly decoder: DecoderFacts | undefined;
 }
 
 /** The server's end of the line to a thread or process that holds a model. */
@@ -35,11 +43,15 @@ export class HostLine {
     await this.#call({ kind: 'open', backend }).answer;
   }
 
-  async load(
-    request: Omit<HostRequest & { readonly kind: 'load' }, 'kind'>,
-  ): Promise<{ readonly concurrency: number }> {
-    const { concurrency = 1 } = await this.#call({ kind: 'load', ...request }).answer;
-    return { concurrency };
+  async load(request: Omit<HostRequest & { readonly kind: 'load' }, 'kind'>): Promise<LoadedHost> {
+    const { concurrency = 1, decoder } = await this.#call({ kind: 'load', ...request }).answer;
+    return { concurrency, decoder };
+  }
+
+  /** The scores of each row after its last token, in their order: `[rows, vocabulary]`. */
+  async feed(rows: readonly HeldRow[]): Promise<Float32Array> {
+    const { outputs = {} } = await this.#call({ kind: 'feed', rows }).answer;
+    return outputs['scores']?.data as Float32Array;
   }
 
   async run(inputs: TensorMap, { outputs, signal }: RunnerOptions = {}): ReturnType<ModelRunner['run']> {

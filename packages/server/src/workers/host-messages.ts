@@ -1,4 +1,5 @@
 import { type ErrorCode, isModelwrightError, ModelwrightError, Tensor, type TensorMap } from '@modelwright/core';
+import type { DecoderFacts, DecodingPlan } from '../generation/row-decoder.js';
 import type { BackendModule } from './backend-module.js';
 
 /** A tensor as it travels between threads and processes. */
@@ -10,6 +11,13 @@ export interface PlainTensor {
 
 export type PlainTensors = Readonly<Record<string, PlainTensor>>;
 
+/** Tokens for a row that holds so many. */
+export interface HeldRow {
+  readonly row: number;
+  readonly held: number;
+  readonly tokens: readonly number[];
+}
+
 /** What a host of a model is asked for. */
 export type HostRequest =
   /** Opens the backend, ahead of a model. */
@@ -20,7 +28,11 @@ export type HostRequest =
       readonly backend: BackendModule;
       /** A number: so many bytes come on the standard input. */
       readonly bytes: Uint8Array | number;
+      /** To be decoded token by token instead of run as a whole. */
+      readonly decoding?: DecodingPlan | undefined;
     }
+  /** Takes tokens of some rows; `held` is what each holds before. */
+  | { readonly kind: 'feed'; readonly rows: readonly HeldRow[] }
   | {
       readonly kind: 'run';
       readonly inputs: PlainTensors;
@@ -42,6 +54,8 @@ export interface HostAnswer {
   readonly outputs?: PlainTensors;
   /** To `load`: runs that make sense at once. */
   readonly concurrency?: number;
+  /** To `load` with a plan of decoding. */
+  readonly decoder?: DecoderFacts;
 }
 
 /** An error as it travels. */

@@ -7,7 +7,7 @@ import type { WorkerRunnerOptions } from './worker-runner.js';
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url));
 /** What threads and processes run of the packages. */
-const needed = ['core', 'onnx', 'backend-onnxruntime', 'server'];
+const needed = ['core', 'onnx', 'text', 'backend-onnxruntime', 'server'];
 const ownFolders = ['isolate', 'serving', 'workers'];
 
 /** @param path - Under `src` of the server package, without its ending: `isolate/process-entry`. */

@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { ModelwrightError } from '@modelwright/core';
-import type { ServedModelFactory } from '../contract/hub.js';
+import type { ServedModelFactory, ServedModelOptions } from '../contract/hub.js';
 import type { ModelArtifact } from '../contract/served-model.js';
+import type { DecodingPlan, RowDecoder } from '../generation/row-decoder.js';
+import { servingTexts } from '../generation/serve-model.js';
 import type { HostProcessOptions } from '../isolate/host-process.js';
-import { openProcessRunner, type ProcessRunnerOptions } from '../isolate/process-runner.js';
+import { openProcessDecoder, openProcessRunner, type ProcessRunnerOptions } from '../isolate/process-runner.js';
 import { SpareProcess } from '../isolate/spare-process.js';
 import { createServedModel } from '../serving/create-served-model.js';
 import type { ModelRunner, OpenRunner } from '../serving/model-runner.js';
 import type { BackendModule } from './backend-module.js';
-import { openWorkerRunner, type WorkerRunnerOptions } from './worker-runner.js';
+import { openWorkerDecoder, openWorkerRunner, type WorkerRunnerOptions } from './worker-runner.js';
 
 /** Where models run that are served in Node. */
 export interface NodeServingOptions {
@@ -39,26 +41,24 @@ export function nodeServing(options: NodeServingOptions = {}): ServedModelFactor
   const { backendModule, processEntry } = options;
   const processes =
     backendModule === undefined ? undefined : new SpareProcess({ backend: backendModule, entry: processEntry });
-  return (artifact, context) => {
+  const choiceOf = ({ name: model, version, sha256 }: ModelArtifact, context: ServedModelOptions): RunnerChoice => {
     const { backend, events } = context;
     const blocks = backend.capabilities.blocksCaller ?? false;
-    const openRunner: OpenRunner = async (one) =>
-      openRunnerFor(one, {
-        ...options,
-        processes,
-        onChange: ({ isRunning, reason }) =>
-          events.emit({
-            kind: 'model-state',
-            model: one.name,
-            version: one.version,
-            sha256: one.sha256,
-            state: isRunning ? 'READY' : 'UNAVAILABLE',
-            reason,
-          }),
-        automaticWorkers: blocks ? Math.max(1, Math.floor(availableParallelism() / 2)) : 0,
-      });
+    return {
+      ...options,
+      processes,
+      onChange: ({ isRunning, reason }) => {
+        const state = isRunning ? 'READY' : 'UNAVAILABLE';
+        events.emit({ kind: 'model-state', model, version, sha256, state, reason });
+      },
+      automaticWorkers: blocks ? Math.max(1, Math.floor(availableParallelism() / 2)) : 0,
+    };
+  };
+  const serve: ServedModelFactory = (artifact, context) => {
+    const openRunner: OpenRunner = (one) => openRunnerFor(one, choiceOf(one, context));
     return createServedModel(artifact, { ...context, openRunner });
   };
+  return servingTexts(serve, (artifact, plan, context) => openDecoderFor(artifact, plan, choiceOf(artifact, context)));
 }
 
 interface RunnerChoice extends NodeServingOptions {
@@ -68,22 +68,50 @@ interface RunnerChoice extends NodeServingOptions {
   readonly automaticWorkers: number;
 }
 
-async function openRunnerFor(artifact: ModelArtifact, choice: RunnerChoice): Promise<ModelRunner | undefined> {
-  const { name, configuration } = artifact;
-  const { backendModule, processes, onChange } = choice;
+/** Where a model runs. */
+type Place =
+  | 'here'
+  | { readonly processes: SpareProcess }
+  | { readonly threads: number; readonly backend: BackendModule };
+
+function placeOf({ name, configuration }: ModelArtifact, choice: RunnerChoice): Place {
+  const { backendModule: backend, processes } = choice;
   const isIsolated = configuration.isIsolated ?? choice.isIsolated ?? false;
   const workers = configuration.workers ?? 0;
-  if (backendModule === undefined || processes === undefined) {
+  if (backend === undefined || processes === undefined) {
     if (configuration.isIsolated || workers > 0) throw noModule(name);
-    return undefined;
+    return 'here';
   }
-  if (isIsolated) {
-    const { concurrency } = configuration;
-    return openProcessRunner(artifact, { processes, concurrency, hangMilliseconds: choice.hangMilliseconds, onChange });
-  }
-  const count = workers > 0 ? workers : choice.automaticWorkers;
-  if (count === 0) return undefined;
-  return openWorkerRunner(artifact, { backend: backendModule, workers: count, ...entry(choice.workerEntry) });
+  if (isIsolated) return { processes };
+  const threads = workers > 0 ? workers : choice.automaticWorkers;
+  return threads === 0 ? 'here' : { threads, backend };
+}
+
+async function openRunnerFor(artifact: ModelArtifact, choice: RunnerChoice): Promise<ModelRunner | undefined> {
+  const place = placeOf(artifact, choice);
+  if (place === 'here') return undefined;
+  if ('processes' in place) return openProcessRunner(artifact, processOptions(artifact, place, choice));
+  const { threads, backend } = place;
+  return openWorkerRunner(artifact, { backend, workers: threads, ...entry(choice.workerEntry) });
+}
+
+async function openDecoderFor(
+  artifact: ModelArtifact,
+  plan: DecodingPlan,
+  choice: RunnerChoice,
+): Promise<RowDecoder | undefined> {
+  const place = placeOf(artifact, choice);
+  if (place === 'here') return undefined;
+  if ('processes' in place) return openProcessDecoder(artifact, plan, processOptions(artifact, place, choice));
+  return openWorkerDecoder(artifact, plan, { backend: place.backend, ...entry(choice.workerEntry) });
+}
+
+function processOptions(
+  { configuration }: ModelArtifact,
+  { processes }: { readonly processes: SpareProcess },
+  { hangMilliseconds, onChange }: RunnerChoice,
+): ProcessRunnerOptions {
+  return { processes, concurrency: configuration.concurrency, hangMilliseconds, onChange };
 }
 
 function entry<Entry>(given: Entry | undefined): { readonly entry?: Entry } {

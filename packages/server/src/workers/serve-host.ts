@@ -1,9 +1,11 @@
-import { type Backend, type Executable, ModelwrightError } from '@modelwright/core';
+import { type Backend, type Executable, ModelwrightError, Tensor, type TensorMap } from '@modelwright/core';
 import { readOnnx } from '@modelwright/onnx';
+import { RowSession } from '@modelwright/text';
 import { signatureOf } from '../serving/signature.js';
 import { type BackendModule, openBackendModule } from './backend-module.js';
 import {
   fromPlain,
+  type HeldRow,
   type HostAnswer,
   type HostCall,
   memoryOf,
@@ -41,6 +43,7 @@ class Host {
   readonly #running = new Map<number, AbortController>();
   #backend: Promise<Backend> | undefined;
   #executable: Executable | undefined;
+  #session: RowSession | undefined;
 
   constructor(end: HostEnd) {
     this.#end = end;
@@ -55,6 +58,8 @@ class Host {
         return this.#load(call);
       case 'run':
         return { outputs: await this.#run(call) };
+      case 'feed':
+        return { outputs: toPlain(await this.#feed(call.rows)) };
       case 'cancel':
         this.#running.get(call.run)?.abort();
         return {};
@@ -69,14 +74,41 @@ class Host {
     return this.#backend;
   }
 
-  async #load({ name, backend, bytes }: HostCall & { readonly kind: 'load' }): Promise<Omit<HostAnswer, 'id'>> {
+  async #load({
+    name,
+    backend,
+    bytes,
+    decoding,
+  }: HostCall & { readonly kind: 'load' }): Promise<Omit<HostAnswer, 'id'>> {
     const [opened, file] = await Promise.all([
       this.#open(backend),
       typeof bytes === 'number' ? this.#end.readInput?.(bytes) : bytes,
     ]);
-    const { program } = signatureOf(readOnnx(file as Uint8Array), { maxBatchSize: 0 });
+    const concurrency = Math.max(1, Math.floor(opened.capabilities.threads / 2));
+    const model = readOnnx(file as Uint8Array);
+    if (decoding !== undefined) {
+      this.#session = await RowSession.open(model, { backend: opened, ...decoding });
+      const { memoryBytes, vocabularySize, longestChunk } = this.#session;
+      return { concurrency, decoder: { memoryBytes, vocabularySize, longestChunk } };
+    }
+    const { program } = signatureOf(model, { maxBatchSize: 0 });
     this.#executable = await opened.compile(program, { name });
-    return { concurrency: Math.max(1, Math.floor(opened.capabilities.threads / 2)) };
+    return { concurrency };
+  }
+
+  /** A row that holds more than it should goes back to it; one that holds less is another process's. */
+  async #feed(rows: readonly HeldRow[]): Promise<TensorMap> {
+    const session = this.#session;
+    if (session === undefined) throw new ModelwrightError('model-unavailable', 'no model was loaded');
+    for (const { row, held } of rows) {
+      if (session.heldBy(row) < held) throw new ModelwrightError('model-unavailable', 'what the rows held was lost');
+      session.rewind(row, held);
+    }
+    const scores = await session.feed(rows);
+    const all = new Float32Array(rows.length * session.vocabularySize);
+    for (const [index, { row }] of rows.entries())
+      all.set(scores.get(row) as Float32Array, index * session.vocabularySize);
+    return { scores: new Tensor('float32', [rows.length, session.vocabularySize], all) };
   }
 
   async #run({ id, inputs, outputs, isCancellable }: HostCall & { readonly kind: 'run' }): Promise<PlainTensors> {

@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { ModelArtifact } from '../contract/served-model.js';
+import type { DecodingPlan, RowDecoder } from '../generation/row-decoder.js';
 import { type ModelRunner, type RunnerOptions, unavailable } from '../serving/model-runner.js';
 import type { BackendModule } from './backend-module.js';
+import { type DecoderHost, hostDecoder } from './host-decoder.js';
 import { hostEntry } from './host-entry.js';
-import { HostLine } from './host-line.js';
+import { HostLine, type LoadedHost } from './host-line.js';
 import type { HostAnswer } from './host-messages.js';
 
 /** What worker threads are started with. */
@@ -31,36 +33,53 @@ export async function openWorkerRunner(artifact: ModelArtifact, options: WorkerR
   return pool;
 }
 
-class WorkerPool implements ModelRunner {
+/** Decodes a model's texts in a worker thread. */
+export async function openWorkerDecoder(
+  artifact: ModelArtifact,
+  plan: DecodingPlan,
+  options: Omit<WorkerRunnerOptions, 'workers'>,
+): Promise<RowDecoder> {
+  const pool = new WorkerPool(artifact, { ...options, workers: 1 }, plan);
+  return hostDecoder(plan, await pool.open(), pool);
+}
+
+class WorkerPool implements ModelRunner, DecoderHost {
   readonly concurrency: number;
   readonly copies: number;
   readonly #artifact: Pick<ModelArtifact, 'name' | 'bytes'>;
   readonly #options: WorkerRunnerOptions;
+  readonly #plan: DecodingPlan | undefined;
   readonly #members = new Set<Member>();
   #closing: Promise<void> | undefined;
 
-  constructor({ name, bytes }: ModelArtifact, options: WorkerRunnerOptions) {
+  constructor({ name, bytes }: ModelArtifact, options: WorkerRunnerOptions, plan?: DecodingPlan) {
     this.#artifact = { name, bytes };
     this.#options = options;
+    this.#plan = plan;
     this.concurrency = options.workers;
     this.copies = options.workers;
   }
 
-  async open(): Promise<void> {
+  async open(): Promise<LoadedHost> {
     try {
-      await Promise.all(Array.from({ length: this.#options.workers }, () => this.#start()));
+      const loaded = await Promise.all(Array.from({ length: this.#options.workers }, () => this.#start()));
+      return loaded[0] as LoadedHost;
     } catch (error) {
       await this.dispose();
       throw error;
     }
   }
 
-  async run(inputs: Parameters<ModelRunner['run']>[0], options?: RunnerOptions): ReturnType<ModelRunner['run']> {
+  run(inputs: Parameters<ModelRunner['run']>[0], options?: RunnerOptions): ReturnType<ModelRunner['run']> {
+    return this.use((line) => line.run(inputs, options));
+  }
+
+  async use<Result>(task: (line: HostLine) => Promise<Result>): Promise<Result> {
     const [first, ...others] = this.#members;
     if (first === undefined) throw unavailable(this.#artifact.name, 'is starting again', 1);
     let free = first;
     for (const member of others) if (member.line.waitingCount < free.line.waitingCount) free = member;
-    return free.line.run(inputs, options);
+    return task(free.line);
   }
 
   dispose(): Promise<void> {
@@ -78,7 +97,7 @@ class WorkerPool implements ModelRunner {
     );
   }
 
-  async #start(): Promise<void> {
+  async #start(): Promise<LoadedHost> {
     const { entry, backend } = this.#options;
     const { name, bytes } = this.#artifact;
     const worker = new Worker(entry?.url ?? hostEntry('./thread-entry', import.meta.url), {
@@ -92,12 +111,14 @@ class WorkerPool implements ModelRunner {
     worker.on('error', (error: Error) => lost(error.message));
     worker.on('exit', () => lost('it ended'));
     try {
-      await line.load({ name, backend: divided(backend, this.#options.workers), bytes });
+      const parts = { name, backend: divided(backend, this.#options.workers), bytes, decoding: this.#plan };
+      const loaded = await line.load(parts);
+      this.#members.add(member);
+      return loaded;
     } catch (error) {
       await worker.terminate();
       throw error;
     }
-    this.#members.add(member);
   }
 
   #lose(member: Member, why: string): void {

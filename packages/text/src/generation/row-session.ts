@@ -42,7 +42,7 @@ interface Compiled {
 export class RowSession {
   readonly batch: number;
   readonly maxLength: number;
-  /** Size of the buffers. */
+  /** What the buffers take, and the weights of each program. */
   readonly memoryBytes: number;
   /** How many scores a token has. */
   readonly vocabularySize: number;
@@ -77,11 +77,12 @@ export class RowSession {
     this.batch = options.batch;
     this.maxLength = options.maxLength;
     this.longestChunk = options.longestChunk ?? 128;
-    this.memoryBytes = bytesOf(program.state.map(({ initial }) => initial));
     this.vocabularySize = program.graph.outputs[0]?.value.shape[1] as number;
     this.#first = { executable, inputs: decodingInputs(program) };
-    this.#hasStep =
-      !isOpenFor(options) || bytesOf(program.graph.constants.values()) <= (options.mostDuplicatedBytes ?? 2 ** 28);
+    const weightBytes = bytesOf(program.graph.constants.values());
+    this.#hasStep = !isOpenFor(options) || weightBytes <= (options.mostDuplicatedBytes ?? 2 ** 28);
+    const copies = this.#hasStep ? 2 : 1;
+    this.memoryBytes = bytesOf(program.state.map(({ initial }) => initial)) + copies * weightBytes;
     this.#held = new Array<number>(options.batch).fill(0);
   }
 
