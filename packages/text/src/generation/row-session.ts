@@ -48,7 +48,8 @@ export class RowSession {
   readonly vocabularySize: number;
   /** The most tokens that one call reads of a row. */
   readonly longestChunk: number;
-  readonly #model: Model;
+  /** For programs that are compiled later; let go where there will be none. */
+  #model: Model | undefined;
   readonly #options: RowSessionOptions;
   /** Takes any number of tokens of any rows if the backend has symbolic shapes, else one of every row. Owns the state, which the others share. */
   readonly #first: Compiled;
@@ -64,6 +65,7 @@ export class RowSession {
     const executable = await options.backend.compile(program, { name: `${model.name} decoding` });
     const session = new RowSession(model, options, { executable, program });
     if (session.#hasStep && isOpen) await session.#step();
+    if (isOpen) session.#model = undefined;
     return session;
   }
 
@@ -185,9 +187,10 @@ export class RowSession {
   }
 
   async #compile(differing: DecodingOptions): Promise<Compiled> {
-    const program = decodingProgram(this.#model, { ...this.#options, ...differing });
+    const model = this.#model as Model;
+    const program = decodingProgram(model, { ...this.#options, ...differing });
     const executable = await this.#options.backend.compile(program, {
-      name: `${this.#model.name} decoding`,
+      name: `${model.name} decoding`,
       shareState: this.#first.executable,
     });
     return { executable, inputs: decodingInputs(program) };
