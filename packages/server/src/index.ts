@@ -60,6 +60,16 @@ export { defaultGrpcLimits, type GrpcLimits } from './grpc/guarded-body.js';
 export { rpcActions } from './grpc/rpc-scope.js';
 export { createHub, type HubOptions, prepareHub } from './hub/create-hub.js';
 export { createEventStream } from './hub/event-stream.js';
+export {
+  createDriftMonitor,
+  type DriftMonitor,
+  type DriftOptions,
+  type DriftReport,
+} from './observability/drift-monitor.js';
+export { driftRoutes } from './observability/drift-routes.js';
+export type { DistributionReport, FeatureReport } from './observability/feature-drift.js';
+export { logEvents } from './observability/log-events.js';
+export { createTracing, type Tracing, type TracingOptions } from './observability/tracing.js';
 export { openInferenceRoutes } from './open-inference/routes.js';
 export { openAiRoutes } from './openai/routes.js';
 export { openApiRoutes } from './openapi/routes.js';

@@ -4,6 +4,9 @@ export { type AuditLog, type AuditLogOptions, openAuditLog } from './audit/audit
 export { type AuditProblem, type AuditReport, verifyAuditLog } from './audit/verify-audit-log.js';
 export type { GrpcConnectionLimits } from './grpc/http2-server.js';
 export { type GrpcServer, type GrpcServerOptions, serveGrpc } from './grpc/serve-grpc.js';
+export { createLogger, type LoggerOptions } from './observability/logger.js';
+export { createMetrics, type Metrics, type MetricsOptions } from './observability/metrics.js';
+export { createObservability, type Observability, type ObservabilityOptions } from './observability/observability.js';
 export { type FolderRepositoryOptions, folderRepository } from './repository/folder-repository.js';
 export type { TlsFiles } from './serve/certificates.js';
 export type { ConnectionLimits } from './serve/listener.js';

@@ -111,9 +111,9 @@ function unknownCall(request: Http2ServerRequest): Refusal {
   return { status: 200, headers };
 }
 
-function refuse(response: Http2ServerResponse, { status, headers = {} }: Refusal): void {
-  response.writeHead(status, headers);
-  response.end();
+/** All in the headers, which end the answer: what clients of gRPC call trailers only. */
+function refuse({ stream }: Http2ServerResponse, { status, headers = {} }: Refusal): void {
+  if (!stream.destroyed) stream.respond({ ':status': status, ...headers }, { endStream: true });
 }
 
 /** A body that stops arriving holds memory and a place for nothing. */

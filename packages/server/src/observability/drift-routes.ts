@@ -1,0 +1,46 @@
+import type { Context } from 'hono';
+import type { RequestScope, Route } from '../contract/route.js';
+import { jsonResponse, pathParameter } from '../open-inference/request-body.js';
+import type { DriftMonitor } from './drift-monitor.js';
+
+const paths = ['/v2/models/:model/drift', '/v2/models/:model/versions/:version/drift'];
+
+/** How the inputs of a model have changed since its baseline, and the beginning of a new one. */
+export function driftRoutes(monitor: DriftMonitor): readonly Route[] {
+  const report = (context: Context, { hub }: RequestScope): Response => {
+    const [model, version] = modelOf(context, hub);
+    return jsonResponse({ models: monitor.report(model, version) });
+  };
+  const reset = (context: Context, { hub }: RequestScope): Response => {
+    const [model, version] = modelOf(context, hub);
+    monitor.reset(model, version);
+    return jsonResponse({});
+  };
+  return paths.flatMap((path): Route[] => [
+    {
+      method: 'get',
+      path,
+      action: 'observe',
+      summary: 'How the inputs of a model have changed since its first ones',
+      errors: 'open-inference',
+      handle: report,
+    },
+    {
+      method: 'delete',
+      path,
+      action: 'control',
+      summary: 'Take the next inputs of a model as the new measure',
+      errors: 'open-inference',
+      handle: reset,
+    },
+  ]);
+}
+
+/** Names of the path, once they are known to be those of a model. */
+function modelOf(context: Context, hub: RequestScope['hub']): readonly [model: string, version: string | undefined] {
+  const model = pathParameter(context, 'model');
+  const version = context.req.param('version');
+  // Throws for what is not there.
+  hub.configuration(model, version);
+  return [model, version];
+}
