@@ -2,7 +2,7 @@ import { ModelwrightError } from '@modelwright/core';
 import type { AccessControl, Peer, Principal } from '../contract/access.js';
 import type { AccessPolicy, CertificatePolicy } from './access-policy.js';
 import { idOfKey, type KeyRecord } from './api-key.js';
-import { KeyRing } from './key-ring.js';
+import { KeyRing, type TextHash } from './key-ring.js';
 import { type LimitStore, MemoryLimitStore } from './limit-store.js';
 import { Limiter } from './limiter.js';
 import { compilePermissions } from './permissions.js';
@@ -17,6 +17,8 @@ export interface AccessControlOptions {
   readonly tokenKeys?: ReadonlyMap<string, { readonly keys: Record<string, unknown>[] }>;
   /** Where counts of limits are kept; default in memory. */
   readonly limits?: LimitStore;
+  /** SHA-256 of a text, lower-case hexadecimal. Default WebCrypto's, which everywhere is there, and slower for a key than what Node has. */
+  readonly sha256?: TextHash;
   /** Milliseconds since the epoch; default `Date.now`. */
   readonly now?: () => number;
 }
@@ -35,7 +37,7 @@ export interface AccessControlOptions {
 export function createAccessControl(options: AccessControlOptions): AccessControl {
   const { keys = [], policy = {}, tokenKeys = new Map(), limits = new MemoryLimitStore(), now = Date.now } = options;
   checkPolicy(policy);
-  const ring = new KeyRing(keys);
+  const ring = new KeyRing(keys, options.sha256);
   const tokens = new TokenVerifier(policy.tokens ?? [], tokenKeys);
   const limiter = new Limiter(policy.limits ?? [], limits);
   return {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ModelwrightError } from '@modelwright/core';
@@ -87,6 +88,10 @@ export async function openAccessControl(
   };
 }
 
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
 async function load(
   files: AccessFiles,
   limits: MemoryLimitStore,
@@ -100,7 +105,7 @@ async function load(
   const policy = files.policy === undefined ? {} : readPolicy(await readGuardedFile(files.policy), files.policy);
   const tokenKeys = files.policy === undefined ? new Map() : await readTokenKeys(policy, dirname(files.policy), seen);
   const keys = files.keys === undefined ? [] : await readKeysFile(files.keys);
-  return [createAccessControl({ keys, policy, tokenKeys, limits, now }), seen];
+  return [createAccessControl({ keys, policy, tokenKeys, limits, now, sha256 }), seen];
 }
 
 async function readTokenKeys(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from './canonical-json.js';
+import { type CanonicalField, canonicalFields, fromFields } from './canonical-json.js';
 
 /** A line of the log: what happened, and its place in the chain. */
 export interface AuditLine {
@@ -31,9 +31,16 @@ export function nextLine(
   content: { readonly kind: string; readonly [field: string]: unknown },
 ): { readonly text: string; readonly end: ChainEnd } {
   const sequence = end.sequence + 1;
-  const bare = { ...content, sequence, time: time.toISOString(), previous: end.hash };
-  const hash = hashOf(bare);
-  return { text: canonicalJson({ ...bare, hash }), end: { sequence, hash } };
+  const fields = canonicalFields({
+    ...content,
+    hash: undefined,
+    sequence,
+    time: time.toISOString(),
+    previous: end.hash,
+  });
+  const hash = hashOf(fields);
+  const place = fields.findIndex(([key]) => key > 'hash');
+  return { text: fromFields(fields.toSpliced(place, 0, ['hash', `"hash":"${hash}"`])), end: { sequence, hash } };
 }
 
 /** The line that `text` is, if it is one: canonical, complete, and of the hash that it states. */
@@ -49,12 +56,13 @@ export function readLine(text: string): { readonly line: AuditLine } | { readonl
     Number.isSafeInteger(line?.sequence) &&
     [line.time, line.kind, line.previous, line.hash].every((held) => typeof held === 'string');
   if (!isComplete) return { problem: 'is not a line of an audit log' };
-  const { hash, ...bare } = line;
-  if (canonicalJson(line) !== text) return { problem: 'was changed: it is not in canonical form' };
-  if (hashOf(bare) !== hash) return { problem: 'was changed: it does not have the hash that it states' };
+  const fields = canonicalFields(line);
+  if (fromFields(fields) !== text) return { problem: 'was changed: it is not in canonical form' };
+  if (hashOf(fields.filter(([key]) => key !== 'hash')) !== line.hash)
+    return { problem: 'was changed: it does not have the hash that it states' };
   return { line };
 }
 
-function hashOf(bare: object): string {
-  return createHash('sha256').update(canonicalJson(bare)).digest('hex');
+function hashOf(fields: readonly CanonicalField[]): string {
+  return createHash('sha256').update(fromFields(fields)).digest('hex');
 }
