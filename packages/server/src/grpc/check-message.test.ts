@@ -34,6 +34,15 @@ describe('checkMessage', () => {
   });
 
   test.each([
+    ['a name', [0x0a, 1, 0xff]],
+    ['a name of a tensor', [0x2a, 3, 0x0a, 1, 0xff]],
+    ['a name of a parameter', [0x22, 3, 0x0a, 1, 0xff]],
+    ['a text of a parameter', [0x22, 5, 0x12, 3, 0x1a, 1, 0xff]],
+  ])('refuses %s that is no UTF-8', (_, bytes) => {
+    expect(check(Uint8Array.from(bytes))).toThrow(withCode('invalid-argument'));
+  });
+
+  test.each([
     ['empty inputs', [0x2a, 0]],
     ['empty parameters', [0x22, 0]],
   ])('refuses a flood of %s, two bytes each', (_, field) => {

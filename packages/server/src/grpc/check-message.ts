@@ -24,7 +24,7 @@ export function checkMessage(
   bytes: Uint8Array,
   limits: MessageLimits = defaultMessageLimits,
 ): void {
-  const walk: Walk = { reader: new BinaryReader(bytes), limits, messages: 0, values: 0 };
+  const walk: Walk = { bytes, reader: new BinaryReader(bytes), limits, messages: 0, values: 0 };
   try {
     walkMessage(walk, schema, bytes.byteLength);
   } catch (error) {
@@ -34,6 +34,7 @@ export function checkMessage(
 }
 
 interface Walk {
+  readonly bytes: Uint8Array;
   readonly reader: BinaryReader;
   readonly limits: MessageLimits;
   messages: number;
@@ -66,13 +67,42 @@ function walkMessage(walk: Walk, schema: DescMessage, end: number): void {
 function walkValue(walk: Walk, field: DescField | undefined, stop: number): void {
   if (field === undefined) countValues(walk, 1);
   else if (field.fieldKind === 'map') {
-    // An entry, its key and its value.
-    walk.messages += 3;
+    // An entry and its key; its value counts itself.
+    walk.messages += 2;
     if (walk.messages > walk.limits.maxMessages) throw tooMuch('messages', walk.limits.maxMessages);
+    walkEntry(walk, field, stop);
   } else if (field.message !== undefined) walkMessage(walk, field.message, stop);
-  else if (isDelimited(field)) countValues(walk, 1);
+  else if (isDelimited(field)) {
+    countValues(walk, 1);
+    if (field.scalar === ScalarType.STRING) checkText(walk, field.name, stop);
+  }
   // A packed list: a number takes one byte at least.
   else countValues(walk, stop - walk.reader.pos);
+}
+
+/** Key and value of an entry are fields 1 and 2. */
+function walkEntry(walk: Walk, field: DescField & { readonly fieldKind: 'map' }, end: number): void {
+  const { reader } = walk;
+  while (reader.pos < end) {
+    const [number, wireType] = reader.tag();
+    if (wireType === WireType.LengthDelimited) {
+      const stop = reader.uint32() + reader.pos;
+      if (stop > end) throw new ModelwrightError('invalid-argument', `an entry of '${field.name}' ends behind it`);
+      if (number === 1 && field.mapKey === ScalarType.STRING) checkText(walk, field.name, stop);
+      else if (number === 2 && field.message !== undefined) walkMessage(walk, field.message, stop);
+      reader.pos = stop;
+    } else reader.skip(wireType);
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function checkText({ bytes, reader }: Walk, name: string, stop: number): void {
+  try {
+    utf8.decode(bytes.subarray(reader.pos, stop));
+  } catch (cause) {
+    throw new ModelwrightError('invalid-argument', `the text '${name}' of the message is not valid UTF-8`, { cause });
+  }
 }
 
 function countValues(walk: Walk, count: number): void {
