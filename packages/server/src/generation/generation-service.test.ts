@@ -1,5 +1,6 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import type { Backend } from '@modelwright/core';
+import { gpt } from '@modelwright/models';
 import { createGenerator, type TextGenerator } from '@modelwright/text';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ServerEvent } from '../contract/events.js';
@@ -134,6 +135,22 @@ describe('limits', () => {
     await expect(createGenerationService(broken, { backend })).rejects.toMatchObject({ code: 'invalid-configuration' });
     expect(await createGenerationService(artifact({}, { processing: {} }), { backend })).toBeUndefined();
   });
+});
+
+test('scores beyond the vocabulary, which models have that are padded to a round size, are never drawn', async () => {
+  const model = gpt({
+    vocabularySize: 4 * tokenizer.vocabularySize,
+    sequenceLength: 64,
+    layers: 1,
+    heads: 2,
+    width: 8,
+  });
+  const padded = await createGenerationService(artifact({}, { model }), { backend });
+  const { tokens } = await collect(
+    (padded as LoadedGeneration).generate(ask('a', { temperature: 2, logprobs: 20 }), {}),
+  );
+  expect(Math.max(...tokens)).toBeLessThan(tokenizer.vocabularySize);
+  await padded?.dispose();
 });
 
 test('unloading lets answers end, as long as there is time', async () => {

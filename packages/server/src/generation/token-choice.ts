@@ -34,9 +34,13 @@ export class TokenChoice {
     });
   }
 
-  /** @param scores - Logits of the next token; adjusted in place. @throws {@link ModelwrightError} `not-finite`. */
-  draw(scores: Float32Array): ChosenToken {
+  /**
+   * @param all - Logits of the next token; adjusted in place. There may be more than tokens: models are padded to round sizes.
+   * @throws {@link ModelwrightError} `not-finite`.
+   */
+  draw(all: Float32Array): ChosenToken {
     const { logprobs, choice = 0 } = this.#request;
+    const scores = all.subarray(0, this.#tokenizer.vocabularySize);
     const given = logprobs === undefined ? undefined : scores.slice();
     this.#adjust(scores);
     const { token } = this.#sampler.draw(scores, { row: choice, step: this.#step, history: [] });
