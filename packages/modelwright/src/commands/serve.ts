@@ -1,5 +1,4 @@
-import { silentLogger } from '@modelwright/server';
-import { type RunningServer, serve } from '@modelwright/server/node';
+import { createLogger, type RunningServer, serve } from '@modelwright/server/node';
 import { type Command, Option } from 'commander';
 import { collectNames, parseCount, parsePositive } from '../cli/option-values.js';
 import { bold, type CommandResult, note, runCommand } from '../cli/output.js';
@@ -92,7 +91,8 @@ async function run(models: string, options: ServeCommandOptions): Promise<Comman
   const { backend, notes } = await backendForCommand(options.backend);
   for (const text of notes) note(text);
   try {
-    const server = await serve({ ...(await serveOptionsFrom(models, options, backend)), logger: silentLogger });
+    const logger = createLogger({ level: options.log, destination: process.stderr });
+    const server = await serve({ ...(await serveOptionsFrom(models, options, backend)), logger });
     announce(server, options);
     const signal = await stopped;
     if (!options.json) note(`${signal}: no more requests; waiting for those that run`);

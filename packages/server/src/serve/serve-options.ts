@@ -10,6 +10,7 @@ import type { ModelRepository } from '../contract/model-repository.js';
 import type { RequestObserver } from '../contract/request-observer.js';
 import type { Route } from '../contract/route.js';
 import type { HubOptions } from '../hub/create-hub.js';
+import type { ObservabilityOptions } from '../observability/observability.js';
 import type { NodeServingOptions } from '../workers/node-serving.js';
 import type { TlsFiles } from './certificates.js';
 import type { ConnectionLimits } from './listener.js';
@@ -44,6 +45,8 @@ export interface ServeOptions extends Omit<HubOptions, 'backend' | 'access' | 'c
   readonly audit?: { readonly folder: string; readonly isOptional?: boolean } & AuditLogOptions;
   /** Default none. */
   readonly logger?: Logger;
+  /** Metrics (`/metrics`), traces (where an OpenTelemetry SDK is registered) and drift of inputs. Default all; `false` for none. */
+  readonly observability?: ObservabilityOptions | false;
   /** Told of every request from its beginning to its end, beside those that are always there. */
   readonly observers?: readonly RequestObserver[];
   /** Endpoints beside those that are always there. */

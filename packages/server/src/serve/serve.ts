@@ -9,9 +9,13 @@ import type { AccessControl } from '../contract/access.js';
 import type { EventStream } from '../contract/events.js';
 import type { Hub } from '../contract/hub.js';
 import type { ModelRepository } from '../contract/model-repository.js';
+import type { RequestObserver } from '../contract/request-observer.js';
+import type { Route } from '../contract/route.js';
 import { serveGrpc } from '../grpc/serve-grpc.js';
 import { prepareHub } from '../hub/create-hub.js';
 import { createEventStream } from '../hub/event-stream.js';
+import { logEvents } from '../observability/log-events.js';
+import { createObservability } from '../observability/observability.js';
 import { folderRepository } from '../repository/folder-repository.js';
 import { nodeServing } from '../workers/node-serving.js';
 import { type Certificates, openCertificates } from './certificates.js';
@@ -54,42 +58,37 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 async function open(options: ServeOptions, closer: Closer): Promise<RunningServer> {
-  const { host = '127.0.0.1', logger = silentLogger, observers = [], limits = {}, allowsEverybody = false } = options;
+  const { host = '127.0.0.1', logger = silentLogger, limits = {}, allowsEverybody = false } = options;
   const control = await openAccessOf(options, logger, closer);
   requireSafeAddress(host, control, allowsEverybody);
   const events = options.events ?? createEventStream((error) => logger.error({ err: error }, 'a listener failed'));
   const log = await openAudit(options, { events, logger, closer });
   const access = log === undefined || options.audit?.isOptional ? control : auditedAccess(control, log);
+  const watch = observe(options, events, logger);
   const certificates = openTls(options, logger, closer);
-  const hub = prepareHub(repositoryOf(options), {
-    ...options,
-    access,
-    events,
-    createServedModel: nodeServing(options),
-  });
+  const createServedModel = nodeServing(options);
+  const hub = prepareHub(repositoryOf(options), { ...options, access, events, createServedModel });
   closer.add((drainMilliseconds) => hub.dispose(drainMilliseconds));
   const stopping = new AbortController();
-  const common = { hub, access, logger, observers, stopped: stopping.signal };
-  const app = createApp({ ...common, routes: protocolRoutes(options.routes), limits, peerOf });
+  closer.add(async () => stopping.abort());
+  const common = { hub, access, logger, observers: watch.observers, stopped: stopping.signal };
+  const app = createApp({ ...common, routes: protocolRoutes(watch.routes), limits, peerOf });
   const fetch = guardOrigin((request, bindings) => app.fetch(request, bindings as object), {
     allowedOrigins: options.allowedOrigins ?? [],
     requiresLocalName: !access.isAuthenticating && !allowsEverybody,
   });
-  const { port = 8000, connections } = options;
-  const listener = await openListener({ fetch, host, port, certificates, limits: connections });
+  const address = { host, certificates };
+  const { port = 8000, grpcPort, connections } = options;
+  const listener = await openListener({ ...address, fetch, port, limits: connections });
+  closer.addTogether((drainMilliseconds) => listener.close(drainMilliseconds));
   const grpc =
-    options.grpcPort === undefined
-      ? undefined
-      : await serveGrpc({ ...common, host, port: options.grpcPort, certificates, allowsEverybody });
+    grpcPort === undefined ? undefined : await serveGrpc({ ...common, ...address, port: grpcPort, allowsEverybody });
+  if (grpc !== undefined) closer.addTogether((drainMilliseconds) => grpc.close(drainMilliseconds));
   closer.add(async (drainMilliseconds) => {
-    // Requests that are still there when time is over are told so; then connections are cut.
-    const timer = setTimeout(() => stopping.abort(), drainMilliseconds);
-    await Promise.all([listener.close(drainMilliseconds + 1000), grpc?.close(drainMilliseconds + 1000)]);
-    clearTimeout(timer);
-  });
-  closer.add(async () => {
     hub.retire();
     if (hub.isStarted) await pause(options.retireMilliseconds ?? 0);
+    // Requests that are still there when time is over are told so, a moment before connections are cut.
+    setTimeout(() => stopping.abort(), drainMilliseconds * 0.95).unref();
   });
   await hub.start();
   return {
@@ -99,6 +98,20 @@ async function open(options: ServeOptions, closer: Closer): Promise<RunningServe
     hub,
     close: (drainMilliseconds = 30_000) => closer.close(drainMilliseconds),
   };
+}
+
+/** Metrics, traces, drift and the log listen; what they have to tell gets its routes. */
+function observe(
+  options: ServeOptions,
+  events: EventStream,
+  logger: Logger,
+): { readonly observers: readonly RequestObserver[]; readonly routes: readonly Route[] } {
+  const { observability = {}, observers = [], routes = [] } = options;
+  events.subscribe(logEvents(logger));
+  if (observability === false) return { observers, routes };
+  const own = createObservability(observability);
+  events.subscribe(own.listener);
+  return { observers: [...own.observers, ...observers], routes: [...own.routes, ...routes] };
 }
 
 async function openAccessOf({ access }: ServeOptions, logger: Logger, closer: Closer): Promise<AccessControl> {
