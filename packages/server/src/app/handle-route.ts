@@ -64,14 +64,16 @@ async function openRoute(
   const { requestId, services, releases } = opening;
   const { req } = context;
   const header = (name: string): string | undefined => req.header(name);
-  const { signal, release } = requestSignal(req.raw, context.env, services.stopped);
-  releases.push(release);
+  const lifetime = requestSignal(req.raw, context.env, services.stopped);
+  releases.push(lifetime.release);
   const scope = await openScope(services, {
     requestId,
     protocol: route.protocol ?? route.errors,
     header,
     peer: services.peerOf(context.env),
-    signal,
+    get signal() {
+      return lifetime.signal;
+    },
     deadline: deadlineOf(header(timeoutHeader), services.timeoutMilliseconds),
     action: route.action,
     model: req.param('model'),

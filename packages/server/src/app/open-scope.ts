@@ -56,12 +56,14 @@ export async function openScope(services: ScopeServices, request: ArrivedRequest
  */
 export async function identify(services: ScopeServices, request: ArrivedRequest): Promise<OpenedScope> {
   const { hub, logger } = services;
-  const { requestId, protocol, signal, deadline, action } = request;
+  const { requestId, protocol, deadline, action } = request;
   const principal = action === 'public' ? nobody : await authenticate(services, request);
   return {
     requestId,
     principal,
-    signal,
+    get signal() {
+      return request.signal;
+    },
     ...(deadline === undefined ? {} : { deadline }),
     hub: hub.viewOf({ principal, requestId, protocol }),
     logger: logger.child({ requestId, principal: principal.id }),

@@ -6,28 +6,53 @@ interface Outgoing {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** A signal that ends with the client's connection, or when the server stops. */
+/** How long a request is worth working on: until its client goes away or the server stops. */
+export interface RequestLifetime {
+  /** Made when it is first asked for: most requests are answered before anybody has to watch. */
+  readonly signal: AbortSignal;
+  readonly release: () => void;
+}
+
+/** Follows the client's connection and the server. */
 export function requestSignal(
   request: Pick<Request, 'signal'>,
   bindings: unknown,
   stopped: AbortSignal,
-): { readonly signal: AbortSignal; readonly release: () => void } {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(aborted('the server stops'));
-  const leave = (): void => controller.abort(aborted('the client went away'));
-  const forget = whenStopped(stopped, stop);
+): RequestLifetime {
+  const lifetime = new Lifetime();
+  const forget = whenStopped(stopped, () => lifetime.end('the server stops'));
   const outgoing = outgoingOf(bindings);
   if (outgoing === undefined) {
-    request.signal.addEventListener('abort', leave);
-    return { signal: controller.signal, release: forget };
+    request.signal.addEventListener('abort', () => lifetime.end('the client went away'));
+    lifetime.release = forget;
+    return lifetime;
   }
   // Node's own event costs nothing; the signal of a request would make the adapter build the whole request. It also outlasts the handler
   // where an answer is a stream.
   outgoing.once('close', () => {
     forget();
-    if (!outgoing.writableFinished) leave();
+    if (!outgoing.writableFinished) lifetime.end('the client went away');
   });
-  return { signal: controller.signal, release: () => {} };
+  return lifetime;
+}
+
+class Lifetime implements RequestLifetime {
+  release: () => void = () => {};
+  #controller: AbortController | undefined;
+  #reason: ModelwrightError | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  end(why: string): void {
+    this.#reason ??= new ModelwrightError('aborted', why);
+    this.#controller?.abort(this.#reason);
+  }
 }
 
 /** Whom to tell when a server stops: its signal has one listener, however many requests there are. */
@@ -53,8 +78,4 @@ function whenStopped(stopped: AbortSignal, stop: () => void): () => void {
 function outgoingOf(bindings: unknown): Outgoing | undefined {
   const outgoing = (bindings as { readonly outgoing?: Partial<Outgoing> } | undefined)?.outgoing;
   return typeof outgoing?.once === 'function' ? (outgoing as Outgoing) : undefined;
-}
-
-function aborted(message: string): ModelwrightError {
-  return new ModelwrightError('aborted', message);
 }
