@@ -50,6 +50,7 @@ export function recordFor(source: BundleSource, manifest: BundleManifest, path: 
   return record;
 }
 
+/** The error for a file that is not what its manifest says. */
 export function violationOf({ name }: BundleSource, path: string, what: string): ModelwrightError {
   return new ModelwrightError('integrity-violation', `'${path}' of ${name} ${what}`, {
     file: path,

@@ -8,6 +8,7 @@ export interface ImageLimits {
   readonly maxBytes?: number;
 }
 
+/** The limits where nobody says others. */
 export const defaultImageLimits: Required<ImageLimits> = { maxPixels: 2 ** 24, maxBytes: 2 ** 25 };
 
 /** Looked at before anything of this size is allocated. */
@@ -25,6 +26,7 @@ export function checkImageSize(
   );
 }
 
+/** The error for a picture that cannot be decoded. */
 export function brokenImage(kind: string, why: string, cause?: unknown): ModelwrightError {
   return new ModelwrightError('invalid-data', `the ${kind} cannot be read: it ${why}`, { cause });
 }

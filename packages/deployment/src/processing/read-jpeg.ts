@@ -2,6 +2,7 @@ import { decode } from 'jpeg-js';
 import type { PixelSource } from './decode-image.js';
 import { brokenImage, checkImageSize } from './image-limits.js';
 
+/** Whether bytes begin as a JPEG does. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
 }

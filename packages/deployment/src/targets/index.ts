@@ -1,5 +1,7 @@
 import { ModelwrightError } from '@modelwright/core';
 import { edgeTarget } from './edge/edge-target.js';
+import { kserveTarget } from './kserve/kserve.js';
+import { kubernetesTarget } from './kubernetes/kubernetes.js';
 import { nodeServiceTarget } from './node-service/node-service-target.js';
 import { onnxTarget } from './onnx.js';
 import type { Target } from './target.js';
@@ -14,6 +16,8 @@ export const targets: readonly Target[] = [
   nodeServiceTarget,
   edgeTarget,
   tritonTarget,
+  kserveTarget,
+  kubernetesTarget,
   tfjsTarget,
 ];
 

@@ -18,6 +18,7 @@ export interface TextMessage {
   readonly [field: string]: TextValue | undefined;
 }
 
+/** The value of an enum, as a field. */
 export const enumName = (name: string): EnumName => ({ enumName: name });
 
 /** A message in protobuf's text format. */
