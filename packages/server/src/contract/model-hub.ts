@@ -36,6 +36,8 @@ export interface InferenceResult {
 /** Limits of one call. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /** Makes the signal once it is needed, which it is not where the answer comes soon. */
+  readonly openSignal?: () => AbortSignal;
   /** On the clock of `performance.now()`, in milliseconds: past it the call fails with `deadline-exceeded`. */
   readonly deadline?: number;
 }

@@ -34,6 +34,8 @@ export interface InferenceOptions {
   /** Only these outputs; default all. */
   readonly outputs?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Makes the signal once it is needed, which it is not where the answer comes soon. */
+  readonly openSignal?: () => AbortSignal;
   /** On the clock of `performance.now()`. */
   readonly deadline?: number;
   /** 1 is served first. Default last. */

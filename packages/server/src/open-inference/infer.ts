@@ -10,7 +10,7 @@ import { pathParameter, readBody } from './request-body.js';
 export function callOptions(scope: RequestScope, timeoutMilliseconds?: number): CallOptions {
   const own = timeoutMilliseconds === undefined ? undefined : performance.now() + timeoutMilliseconds;
   const deadline = own === undefined ? scope.deadline : Math.min(own, scope.deadline ?? own);
-  return { signal: scope.signal, ...(deadline === undefined ? {} : { deadline }) };
+  return { openSignal: () => scope.signal, ...(deadline === undefined ? {} : { deadline }) };
 }
 
 /** Labels of outputs by name, for classes. */

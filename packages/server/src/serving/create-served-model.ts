@@ -7,6 +7,7 @@ import type { InferenceOptions, ModelArtifact, ServedModel, ServedResult } from 
 import { type BatchPolicy, BatchScheduler } from './batch-scheduler.js';
 import { RequestChecker } from './check-request.js';
 import { joinRows, sliceRows } from './join-rows.js';
+import { LateWatcher } from './late-watcher.js';
 import { type ModelRunner, type OpenRunner, openLocalRunner, unavailable } from './model-runner.js';
 import { PendingRequest } from './pending-request.js';
 import { type Signature, signatureOf } from './signature.js';
@@ -72,6 +73,7 @@ class QueuedModel implements ServedModel {
   readonly #checker: RequestChecker;
   readonly #scheduler: BatchScheduler;
   readonly #statistics = new StatisticsCounter();
+  readonly #watcher = new LateWatcher();
   readonly #runner: ModelRunner;
   /** Requests with more examples are cut. */
   readonly #mostRows: number;
@@ -114,6 +116,7 @@ class QueuedModel implements ServedModel {
           reject,
           model: this.info.name,
           statistics: this.#statistics,
+          watcher: this.#watcher,
           onGone: (gone) => this.#scheduler.remove(gone),
         });
         if (!request.isWanted) return;
@@ -150,25 +153,28 @@ class QueuedModel implements ServedModel {
     await this.#runner.dispose();
   }
 
-  #limitsOf({ signal, deadline, priority }: InferenceOptions): {
+  #limitsOf({ signal, openSignal, deadline, priority }: InferenceOptions): {
     readonly level: number;
     readonly signal: AbortSignal | undefined;
+    readonly openSignal: (() => AbortSignal) | undefined;
     readonly deadline: number | undefined;
   } {
     const level = Math.min(Math.max((priority ?? this.#levelCount) - 1, 0), this.#levelCount - 1);
     const ownLimit = this.#timeoutMilliseconds;
     const limit = ownLimit === undefined ? undefined : performance.now() + ownLimit;
-    return { level, signal, deadline: deadline === undefined || (limit ?? deadline) < deadline ? limit : deadline };
+    const earlier = deadline === undefined || (limit ?? deadline) < deadline ? limit : deadline;
+    return { level, signal, openSignal, deadline: earlier };
   }
 
   /** More examples than run at once: each piece waits by itself, and if one fails the others are not wanted any more. */
   async #inferInPieces(inputs: TensorMap, rowCount: number, options: InferenceOptions): Promise<ServedResult> {
     const gone = new AbortController();
-    const signal = options.signal === undefined ? gone.signal : AbortSignal.any([options.signal, gone.signal]);
+    const { openSignal, signal: given = openSignal?.(), ...rest } = options;
+    const signal = given === undefined ? gone.signal : AbortSignal.any([given, gone.signal]);
     const pieces: Promise<ServedResult>[] = [];
     for (let start = 0; start < rowCount; start += this.#mostRows)
       pieces.push(
-        this.infer(sliceRows(inputs, start, Math.min(rowCount, start + this.#mostRows)), { ...options, signal }),
+        this.infer(sliceRows(inputs, start, Math.min(rowCount, start + this.#mostRows)), { ...rest, signal }),
       );
     try {
       const results = await Promise.all(pieces);

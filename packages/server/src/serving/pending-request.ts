@@ -1,6 +1,7 @@
 import { ModelwrightError, type TensorMap } from '@modelwright/core';
 import type { ServedResult } from '../contract/served-model.js';
 import type { CheckedRequest } from './check-request.js';
+import type { LateWatcher } from './late-watcher.js';
 import type { WaitingRequest } from './request-queue.js';
 import type { StatisticsCounter } from './statistics.js';
 
@@ -8,6 +9,7 @@ import type { StatisticsCounter } from './statistics.js';
 export interface PendingOptions {
   readonly level: number;
   readonly signal: AbortSignal | undefined;
+  readonly openSignal: (() => AbortSignal) | undefined;
   /** On the clock of `performance.now()`. */
   readonly deadline: number | undefined;
   readonly model: string;
@@ -16,8 +18,12 @@ export interface PendingOptions {
   readonly reject: (error: unknown) => void;
   /** Called when its caller gave up or its time is over. */
   readonly onGone: (request: WaitingRequest) => void;
+  /** Comes back to requests that are not answered soon. */
+  readonly watcher: LateWatcher;
 }
 
+/** A deadline so near is looked at from the start. */
+const soonMilliseconds = 250;
 /** The longest that a timer waits; a deadline further off is none. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -32,7 +38,7 @@ export class PendingRequest implements WaitingRequest {
   readonly #options: PendingOptions;
   #isSettled = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #onAbort: (() => void) | undefined;
+  #forget: (() => void) | undefined;
 
   constructor({ inputs, outputs, rowCount, key }: CheckedRequest, options: PendingOptions) {
     this.inputs = inputs;
@@ -41,7 +47,7 @@ export class PendingRequest implements WaitingRequest {
     this.key = key;
     this.level = options.level;
     this.#options = options;
-    this.#watch(options);
+    this.#begin(options);
   }
 
   get isWanted(): boolean {
@@ -60,15 +66,29 @@ export class PendingRequest implements WaitingRequest {
     this.#options.reject(error);
   }
 
-  #watch({ signal, deadline }: PendingOptions): void {
+  /** Timers and listeners cost more than a short run; so they are for requests that are still here a while later. */
+  #begin({ signal, deadline, watcher }: PendingOptions): void {
     const rest = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - this.arrivedAt;
-    if (signal?.aborted) this.fail(this.#aborted());
+    if (signal?.aborted) this.fail(this.#aborted(signal));
     else if (rest <= 0) this.fail(this.#late());
+    else if (signal !== undefined || rest < soonMilliseconds) this.watch();
+    else watcher.add(this);
+  }
+
+  /** Begins to look at deadline and caller. */
+  watch(): void {
     if (this.#isSettled) return;
-    if (rest <= longestTimer) this.#timer = setTimeout(() => this.#giveUp(this.#late()), Math.ceil(rest));
+    const { deadline, openSignal, signal = openSignal?.() } = this.#options;
+    if (signal?.aborted) {
+      this.#giveUp(this.#aborted(signal));
+      return;
+    }
+    const rest = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - performance.now();
+    if (rest <= longestTimer) this.#timer = setTimeout(() => this.#giveUp(this.#late()), Math.max(0, Math.ceil(rest)));
     if (signal === undefined) return;
-    this.#onAbort = () => this.#giveUp(this.#aborted());
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    const onAbort = (): void => this.#giveUp(this.#aborted(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#forget = () => signal.removeEventListener('abort', onAbort);
   }
 
   #giveUp(error: ModelwrightError): void {
@@ -76,9 +96,9 @@ export class PendingRequest implements WaitingRequest {
     this.#options.onGone(this);
   }
 
-  #aborted(): ModelwrightError {
-    const { signal, model } = this.#options;
-    return new ModelwrightError('aborted', `the request to model '${model}' was cancelled`, { cause: signal?.reason });
+  #aborted({ reason }: AbortSignal): ModelwrightError {
+    const { model } = this.#options;
+    return new ModelwrightError('aborted', `the request to model '${model}' was cancelled`, { cause: reason });
   }
 
   #late(): ModelwrightError {
@@ -90,7 +110,7 @@ export class PendingRequest implements WaitingRequest {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
-    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#forget?.();
     return true;
   }
 
