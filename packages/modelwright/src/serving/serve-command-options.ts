@@ -36,7 +36,7 @@ export interface ServeCommandOptions extends OutputOptions {
   readonly timeout?: number;
   readonly drain: number;
   readonly retire: number;
-  readonly log: string;
+  readonly log: 'silent' | 'error' | 'warn' | 'info' | 'debug';
   readonly backend?: string;
 }
 
