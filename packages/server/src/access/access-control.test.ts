@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AccessControl, Action, Principal } from '../contract/access.js';
@@ -132,6 +134,33 @@ describe('tokens', () => {
       createAccessControl({ policy: { tokens: [{ issuer, audience: 'a', keys }] } });
     expect(() => make('http://login.example/keys')).toThrow('https');
     expect(make('http://127.0.0.1:9/keys')).toBeDefined();
+  });
+
+  test('keys are found by what the issuer says of itself, and asked for once', async () => {
+    const asked: string[] = [];
+    const { privateKey, publicKey } = await generateKeyPair('RS256');
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'a', alg: 'RS256', use: 'sig' };
+    const provider = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      const own = `http://localhost:${(provider.address() as AddressInfo).port}`;
+      const isKeys = request.url === '/keys';
+      response.end(JSON.stringify(isKeys ? { keys: [jwk] } : { issuer: own, jwks_uri: `${own}/keys` }));
+    });
+    await new Promise<void>((resolve) => provider.listen(0, 'localhost', resolve));
+    const own = `http://localhost:${(provider.address() as AddressInfo).port}`;
+    const found = createAccessControl({ policy: { tokens: [{ issuer: own, audience: 'models' }] } });
+    const token = await new SignJWT({ roles: ['user'] })
+      .setProtectedHeader({ alg: 'RS256', kid: 'a' })
+      .setIssuer(own)
+      .setAudience(['mail', 'models'])
+      .setSubject('ada')
+      .setExpirationTime('1m')
+      .sign(privateKey);
+    for (let again = 0; again < 3; again++)
+      expect(await found.authenticate(bearer(token))).toMatchObject({ id: `token:${own}#ada`, roles: ['user'] });
+    expect(asked).toEqual(['/.well-known/openid-configuration', '/keys']);
+    provider.close();
+    provider.closeAllConnections();
   });
 
   test('an issuer that cannot be reached is trouble of the server, not of the caller', async () => {

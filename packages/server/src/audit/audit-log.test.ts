@@ -263,6 +263,27 @@ test('lines that cannot be written wait, and come later', async () => {
   expect(await verifyAuditLog(folder)).toMatchObject({ isIntact: true, lineCount: 3 });
 });
 
+test('strangers cannot fill the disk, neither by many requests nor by long names', async () => {
+  const folder = join(parent, 'strangers');
+  const clock = { now: new Date(1e12) };
+  const log = await openAuditLog(folder, { now: () => clock.now });
+  const refused = { kind: 'refused', requestId: 'r', protocol: 'p', action: 'authenticate', errorCode: 'e' } as const;
+  const flood = (): void => {
+    for (let at = 0; at < 1000; at++) log.listener({ ...refused, model: 'x'.repeat(10_000) });
+  };
+  flood();
+  clock.now = new Date(1e12 + 1000);
+  flood();
+  await log.close();
+  const lines = (await read(folder)).trim().split('\n');
+  expect(lines).toHaveLength(204);
+  expect(lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'refused-more')).toMatchObject([
+    { sequence: 102, count: 900 },
+    { sequence: 203, count: 900 },
+  ]);
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(1000);
+});
+
 test('lines beyond what may wait are counted', async () => {
   const folder = join(parent, 'lost');
   const log = await openAuditLog(folder, { segmentBytes: 1 });

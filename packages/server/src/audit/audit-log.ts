@@ -9,6 +9,7 @@ import { type ChainEnd, chainStart, nextLine, readLine } from './audit-line.js';
 import { auditRecordOf, type InputPrivacy } from './audit-record.js';
 import { type ChainSigner, chainSigner } from './audit-signature.js';
 import { AuditWriter } from './audit-writer.js';
+import { RefusalBudget } from './refusal-budget.js';
 
 /** How an audit log is kept. */
 export interface AuditLogOptions extends InputPrivacy {
@@ -76,6 +77,9 @@ export async function openAuditLog(folder: string, options: AuditLogOptions = {}
 /** What may wait for a disk that takes nothing. */
 const maxPendingBytes = 16 * 2 ** 20;
 
+/** Refusals of those who show no good credential that have a line each. */
+const strangersPerSecond = 100;
+
 interface ChainedLogParts {
   readonly writer: AuditWriter;
   readonly end: ChainEnd;
@@ -88,6 +92,7 @@ interface ChainedLogParts {
 
 class ChainedLog implements AuditLog {
   readonly #parts: ChainedLogParts;
+  readonly #strangers = new RefusalBudget(strangersPerSecond);
   #end: ChainEnd;
   #unsigned = 0;
   #lost = 0;
@@ -107,6 +112,9 @@ class ChainedLog implements AuditLog {
   }
 
   readonly listener = (event: ServerEvent): void => {
+    const isOfStranger = event.kind === 'refused' && event.principal === undefined;
+    this.#settleStrangers();
+    if (isOfStranger && !this.#strangers.admit(this.#parts.now())) return;
     const record = auditRecordOf(event, this.#parts.privacy);
     if (record !== undefined) this.append(record);
   };
@@ -133,6 +141,7 @@ class ChainedLog implements AuditLog {
   }
 
   async #finish(): Promise<void> {
+    this.#settleStrangers(true);
     this.#write({ kind: 'stop' });
     this.#checkpoint();
     try {
@@ -140,6 +149,11 @@ class ChainedLog implements AuditLog {
     } finally {
       await this.#parts.unlock();
     }
+  }
+
+  #settleStrangers(isLast = false): void {
+    const count = this.#strangers.settle(this.#parts.now(), isLast);
+    if (count > 0) this.#write({ kind: 'refused-more', count });
   }
 
   #checkpoint(): void {

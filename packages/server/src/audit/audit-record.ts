@@ -27,8 +27,16 @@ export function auditRecordOf(event: ServerEvent, privacy: InputPrivacy): Conten
         ...(inputs === undefined || privacy.inputs === 'omit' ? {} : { inputs: describeInputs(inputs, privacy) }),
       };
     }
-    case 'model-state':
     case 'refused': {
+      const { principal, model, ...rest } = event;
+      // The name is whatever somebody sent.
+      return {
+        ...rest,
+        model: model.slice(0, 256),
+        ...(principal === undefined ? {} : { principal: identityOf(principal) }),
+      };
+    }
+    case 'model-state': {
       const { principal, ...rest } = event;
       return { ...rest, ...(principal === undefined ? {} : { principal: identityOf(principal) }) };
     }
