@@ -1,9 +1,8 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ServerEvent } from '../contract/events.js';
-import type { InferenceTiming } from '../contract/model-hub.js';
+import { TritonCounters } from './triton-counters.js';
 
 type InferenceEvent = Extract<ServerEvent, { readonly kind: 'inference' }>;
-type ModelLabels = 'model' | 'version';
 type Series = Readonly<Record<string, string>>;
 
 const modelLabels = ['model', 'version'] as const;
@@ -27,11 +26,11 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Counts and times of inferences: Triton's names for dashboards that know them, and our own in seconds. */
 export class InferenceMetrics {
-  readonly #triton: TritonMetrics;
+  readonly #triton: TritonCounters;
   readonly #own: OwnMetrics;
 
   constructor(registry: Registry) {
-    this.#triton = tritonMetrics(registry);
+    this.#triton = new TritonCounters(registry);
     this.#own = ownMetrics(registry);
   }
 
@@ -52,21 +51,13 @@ export class InferenceMetrics {
     this.#own.requestSeconds.observe(request, totalNanoseconds / 1e9);
     this.#tokens(event, labels);
     if (outcome === 'failure') {
-      this.#triton.failure.inc({ ...labels, reason: reasons[errorCode] ?? 'OTHER' });
+      this.#own.failure.inc({ ...labels, reason: reasons[errorCode] ?? 'OTHER' });
       return;
     }
-    this.#triton.success.inc(labels);
-    this.#triton.count.inc(labels, event.count);
-    this.#triton.request.inc(labels, totalNanoseconds / 1e3);
-    if (event.timing !== undefined) this.#timing(event.timing, labels);
-  }
-
-  #timing(timing: InferenceTiming, labels: Series): void {
-    this.#triton.queue.inc(labels, timing.queue / 1e3);
-    this.#triton.computeInput.inc(labels, timing.computeInput / 1e3);
-    this.#triton.computeInfer.inc(labels, timing.computeInfer / 1e3);
-    this.#triton.computeOutput.inc(labels, timing.computeOutput / 1e3);
-    this.#own.queueSeconds.observe(labels, timing.queue / 1e9);
+    this.#triton.succeeded(model, version, { count: event.count, nanoseconds: totalNanoseconds });
+    if (event.timing === undefined) return;
+    this.#triton.took(model, version, event.timing);
+    this.#own.queueSeconds.observe(labels, event.timing.queue / 1e9);
   }
 
   #tokens(
@@ -76,7 +67,7 @@ export class InferenceMetrics {
     if (promptTokens !== undefined) this.#own.promptTokens.inc(labels, promptTokens);
     if (completionTokens !== undefined) this.#own.completionTokens.inc(labels, completionTokens);
     if (firstTokenNanoseconds === undefined) return;
-    this.#triton.firstResponse.observe(labels, firstTokenNanoseconds / 1e6);
+    this.#own.firstResponse.observe(labels, firstTokenNanoseconds / 1e6);
     this.#own.firstTokenSeconds.observe(labels, firstTokenNanoseconds / 1e9);
     if (completionTokens === undefined || completionTokens < 2) return;
     const rest = totalNanoseconds - firstTokenNanoseconds;
@@ -85,45 +76,13 @@ export class InferenceMetrics {
 
   #execution({ model, version, batchSize, computeNanoseconds }: Extract<ServerEvent, { kind: 'execution' }>): void {
     const labels = { model, version };
-    this.#triton.executions.inc(labels);
+    this.#triton.executed(model, version);
     this.#own.batchSize.observe(labels, batchSize);
     this.#own.executionSeconds.observe(labels, computeNanoseconds / 1e9);
   }
 }
 
-type TritonMetrics = ReturnType<typeof tritonMetrics>;
 type OwnMetrics = ReturnType<typeof ownMetrics>;
-
-/** @see Triton Inference Server, metrics.md. Durations are sums over requests, in microseconds. */
-function tritonMetrics(registry: Registry) {
-  const counter = (name: string, help: string): Counter<ModelLabels> =>
-    new Counter({ name: `nv_inference_${name}`, help, labelNames: modelLabels, registers: [registry] });
-  const failure = new Counter({
-    name: 'nv_inference_request_failure',
-    help: 'Number of failed requests, all batch sizes',
-    labelNames: ['model', 'version', 'reason'],
-    registers: [registry],
-  });
-  const firstResponse = new Histogram({
-    name: 'nv_inference_first_response_histogram_ms',
-    help: 'Time to the first response of a generation in milliseconds',
-    labelNames: modelLabels,
-    buckets: [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000],
-    registers: [registry],
-  });
-  return {
-    failure,
-    firstResponse,
-    success: counter('request_success', 'Number of successful requests, all batch sizes'),
-    count: counter('count', 'Number of inferences performed (a batch of n counts as n)'),
-    executions: counter('exec_count', 'Number of model executions performed (a batch counts as one)'),
-    request: counter('request_duration_us', 'Cumulative duration of requests in microseconds'),
-    queue: counter('queue_duration_us', 'Cumulative time that requests waited in queues in microseconds'),
-    computeInput: counter('compute_input_duration_us', 'Cumulative time of preparing inputs in microseconds'),
-    computeInfer: counter('compute_infer_duration_us', 'Cumulative time of running the model in microseconds'),
-    computeOutput: counter('compute_output_duration_us', 'Cumulative time of handing out outputs in microseconds'),
-  };
-}
 
 function ownMetrics(registry: Registry) {
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> =>
@@ -145,6 +104,19 @@ function ownMetrics(registry: Registry) {
     });
   const ofModel = { labelNames: modelLabels };
   return {
+    failure: new Counter({
+      name: 'nv_inference_request_failure',
+      help: 'Number of failed requests, all batch sizes',
+      labelNames: ['model', 'version', 'reason'],
+      registers: [registry],
+    }),
+    firstResponse: new Histogram({
+      name: 'nv_inference_first_response_histogram_ms',
+      help: 'Time to the first response of a generation in milliseconds',
+      labelNames: modelLabels,
+      buckets: [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000],
+      registers: [registry],
+    }),
     requests: counter('requests_total', 'Inference requests by outcome', [...requestLabels, 'outcome', 'code']),
     refused: counter('refused_total', 'Requests refused for who made them', ['action', 'code', 'protocol']),
     states: counter('model_state_changes_total', 'Changes of state of model versions', [...modelLabels, 'state']),

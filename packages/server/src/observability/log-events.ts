@@ -18,6 +18,7 @@ const serversFault: ReadonlySet<string> = new Set([
  * @returns what is to be subscribed to a server's events.
  */
 export function logEvents(logger: Logger): (event: ServerEvent) => void {
+  if (logger.level === 'silent') return () => {};
   const states = new Map<string, StateEvent['state']>();
   return (event) => {
     if (event.kind === 'inference') logInference(logger, event);
@@ -35,7 +36,7 @@ export function logEvents(logger: Logger): (event: ServerEvent) => void {
 function logInference(logger: Logger, event: Extract<ServerEvent, { kind: 'inference' }>): void {
   const { outcome, errorCode = '' } = event;
   const level = outcome === 'success' ? 'debug' : serversFault.has(errorCode) ? 'error' : 'warn';
-  if (!logger.isLevelEnabled?.(level)) return;
+  if (!logger.isLevelEnabled(level)) return;
   const { requestId, protocol, principal, model, version, count, promptTokens, completionTokens, totalNanoseconds } =
     event;
   const facts = {
