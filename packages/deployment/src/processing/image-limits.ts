@@ -4,12 +4,18 @@ import { ModelwrightError } from '@modelwright/core';
 export interface ImageLimits {
   /** Width times height. Default 2²⁴, about 16.8 million. */
   readonly maxPixels?: number;
+  /** Of all pictures that are read at once: decoding takes the time of whoever else asks. Default 2²⁵. */
+  readonly maxPixelsInAll?: number;
   /** Of the file. Default 32 MiB. */
   readonly maxBytes?: number;
 }
 
 /** The limits where nobody says others. */
-export const defaultImageLimits: Required<ImageLimits> = { maxPixels: 2 ** 24, maxBytes: 2 ** 25 };
+export const defaultImageLimits: Required<ImageLimits> = {
+  maxPixels: 2 ** 24,
+  maxPixelsInAll: 2 ** 25,
+  maxBytes: 2 ** 25,
+};
 
 /** Looked at before anything of this size is allocated. */
 export function checkImageSize(

@@ -1,7 +1,7 @@
 import { fromNumbers, isFloat, ModelwrightError, type Tensor, type ValueType } from '@modelwright/core';
 import { decodeImage } from './decode-image.js';
 import type { Image } from './image.js';
-import type { ImageLimits } from './image-limits.js';
+import { defaultImageLimits, type ImageLimits } from './image-limits.js';
 import type { ImageInput } from './processing.js';
 import { resizeImage, sampleImage } from './resize-image.js';
 
@@ -19,9 +19,13 @@ export function readImages(
 ): Tensor {
   const { width, height, channels } = spec;
   const count = width * height * channels;
+  const { maxPixels, maxPixelsInAll } = { ...defaultImageLimits, ...limits };
   const values = new Float64Array(pictures.length * count);
+  let pixelsLeft = maxPixelsInAll;
   pictures.forEach((bytes, index) => {
-    const fitted = fitImage(decodeImage(bytes, channels, limits), spec);
+    const image = decodeImage(bytes, channels, { ...limits, maxPixels: Math.min(maxPixels, pixelsLeft) });
+    pixelsLeft -= image.width * image.height;
+    const fitted = fitImage(image, spec);
     values.set(adjusted(fitted, spec, isFloat(input.dtype) ? 1 / 255 : 1), index * count);
   });
   return fromNumbers(input.dtype, batchShape(input, pictures.length, spec), values);
