@@ -59,8 +59,11 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       isClosing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      // Connections become idle one by one as their last requests end.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
       const timer = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
       await closed;
+      clearInterval(sweep);
       clearTimeout(timer);
     },
   };
