@@ -52,6 +52,8 @@ export interface GenerationOutput {
   readonly tokenizer: string;
   /** Jinja template of a chat, for `/v1/chat/completions`. */
   readonly chatTemplate?: string;
+  /** What the template reads beside the messages: `{ "bos_token": "<s>" }`. */
+  readonly templateValues?: Readonly<Record<string, string>>;
   /** Texts that end an answer. */
   readonly stop?: readonly string[];
 }

@@ -10,15 +10,19 @@ export interface ChatMessage {
 /**
  * Reads a chat template as Hugging Face's `tokenizer_config.json` has it.
  *
- * @param source - Jinja.
+ * @param options.source - Jinja.
+ * @param options.values - What it reads beside the messages.
  * @returns what writes a chat as the text the model was trained on, up to where the answer begins.
  * @throws {@link ModelwrightError} `invalid-configuration` for a template that cannot be read.
  */
-export function chatTemplate(model: string, source: string): (messages: readonly ChatMessage[]) => string {
+export function chatTemplate(
+  model: string,
+  { source, values = {} }: { readonly source: string; readonly values?: Readonly<Record<string, string>> | undefined },
+): (messages: readonly ChatMessage[]) => string {
   const template = parsed(model, source);
   return (messages) => {
     try {
-      return template.render({ messages, add_generation_prompt: true, bos_token: '', eos_token: '' });
+      return template.render({ bos_token: '', eos_token: '', ...values, messages, add_generation_prompt: true });
     } catch (cause) {
       // A template refuses what its model does not know (`raise_exception`): an order of roles, say.
       const reason = cause instanceof Error ? cause.message : String(cause);

@@ -69,7 +69,8 @@ export async function createGenerationService(
   const { name: model, version, configuration } = artifact;
   const { output } = found;
   const tokenizer = tokenizerOf(artifact, output);
-  const render = output.chatTemplate === undefined ? undefined : chatTemplate(model, output.chatTemplate);
+  const { chatTemplate: source, templateValues: values } = output;
+  const render = source === undefined ? undefined : chatTemplate(model, { source, values });
   const plan = planOf(artifact, found.name);
   const { maxLength } = plan;
   const session =

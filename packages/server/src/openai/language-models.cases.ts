@@ -13,7 +13,7 @@ export const tokenizer: Tokenizer = characterTokenizer({
 
 export const chatTemplate =
   "{% if messages[0].role == 'tool' %}{{ raise_exception('no tools here') }}{% endif %}{% for message in messages %}" +
-  "{{ message.role + ': ' + message.content + '\n' }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
+  "{{ message.role + ': ' + message.content + eos_token }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
 
 /** Tokens a text of the writer may have. */
 export const contextLength = 96;
@@ -27,7 +27,15 @@ export const writer: Model = gpt({
 });
 
 export const generation: Processing = {
-  outputs: { logits: { kind: 'generation', tokenizer: 'tokenizer.json', chatTemplate, stop: ['<|end|>'] } },
+  outputs: {
+    logits: {
+      kind: 'generation',
+      tokenizer: 'tokenizer.json',
+      chatTemplate,
+      templateValues: { eos_token: '\n' },
+      stop: ['<|end|>'],
+    },
+  },
 };
 
 /** The mean of the vectors of a text's letters: `[batch, 5]`. */
