@@ -5,6 +5,7 @@ import type { AccessControl } from '../contract/access.js';
 import type { Hub } from '../contract/hub.js';
 import type { Route } from '../contract/route.js';
 import { GRPCInferenceService } from '../generated/open-inference.generated.js';
+import { createObservability } from '../observability/observability.js';
 import { protocolRoutes } from '../serve/protocol-routes.js';
 import {
   type Caller,
@@ -33,7 +34,8 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   ),
 };
 
-const routes: readonly Route[] = protocolRoutes();
+const observability = createObservability();
+const routes: readonly Route[] = protocolRoutes(observability.routes);
 let callers: readonly Caller[];
 let access: AccessControl;
 let hub: Hub;
@@ -42,7 +44,8 @@ let app: Hono;
 beforeAll(async () => {
   ({ callers, access } = await createCallers());
   hub = await createMatrixHub(access);
-  app = createApp({ hub, routes, access });
+  hub.events.subscribe(observability.listener);
+  app = createApp({ hub, routes, access, observers: observability.observers });
 });
 afterAll(() => hub.dispose());
 

@@ -75,6 +75,8 @@ export interface ModelHub {
   /** Whether one model, or (without arguments) every model that should be, is ready. */
   isReady(model?: string, version?: string): boolean;
   configuration(model: string, version?: string): ModelConfiguration;
+  /** Throws `model-not-found` if the model or version is not there, or the caller may do nothing at all with it; else does nothing. */
+  find(model: string, version?: string): void;
   statistics(model?: string, version?: string): readonly ModelStatistics[];
   infer(request: InferenceRequest, options?: CallOptions): Promise<InferenceResult>;
   inferRaw(request: RawRequest, options?: CallOptions): Promise<RawResult>;

@@ -94,6 +94,12 @@ class AuthorizedHub implements CallerHub {
     return canAnswer(slot);
   }
 
+  find(model: string, version?: string): void {
+    if (!this.#sees(model)) throw modelNotFound(model);
+    const { slots } = this.#registry.find(model);
+    if (version !== undefined && !slots.has(version)) throw modelNotFound(model, version);
+  }
+
   configuration(model: string, version?: string): ModelConfiguration {
     this.#authorizeSight(model);
     const { configuration, slots } = this.#registry.find(model);

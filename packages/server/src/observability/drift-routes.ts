@@ -40,7 +40,6 @@ export function driftRoutes(monitor: DriftMonitor): readonly Route[] {
 function modelOf(context: Context, hub: RequestScope['hub']): readonly [model: string, version: string | undefined] {
   const model = pathParameter(context, 'model');
   const version = context.req.param('version');
-  // Throws for what is not there.
-  hub.configuration(model, version);
+  hub.find(model, version);
   return [model, version];
 }
