@@ -26,7 +26,8 @@ export function readImages(
     const image = decodeImage(bytes, channels, { ...limits, maxPixels: Math.min(maxPixels, pixelsLeft) });
     pixelsLeft -= image.width * image.height;
     const fitted = fitImage(image, spec);
-    values.set(adjusted(fitted, spec, isFloat(input.dtype) ? 1 / 255 : 1), index * count);
+    const pixels = adjusted(fitted, spec, isFloat(input.dtype) ? 1 / 255 : 1);
+    values.set(isFloat(input.dtype) ? pixels : pixels.map(Math.round), index * count);
   });
   return fromNumbers(input.dtype, batchShape(input, pictures.length, spec), values);
 }
