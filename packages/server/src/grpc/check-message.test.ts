@@ -43,6 +43,14 @@ describe('checkMessage', () => {
   });
 
   test.each([
+    ['ends within a number', [0x2a, 4, 0x1a, 2, 1, 0x80]],
+    ['is longer than a number can be', [0x2a, 14, 0x1a, 12, ...Array(11).fill(0x80), 1]],
+    ['is of another wire type', [0x2a, 5, 0x1d, 0, 0, 0, 0]],
+  ])('refuses a shape that %s', (_, bytes) => {
+    expect(check(Uint8Array.from(bytes))).toThrow(withCode('invalid-argument'));
+  });
+
+  test.each([
     ['empty inputs', [0x2a, 0]],
     ['empty parameters', [0x22, 0]],
   ])('refuses a flood of %s, two bytes each', (_, field) => {

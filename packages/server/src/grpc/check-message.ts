@@ -56,8 +56,8 @@ function walkMessage(walk: Walk, schema: DescMessage, end: number): void {
       reader.pos = stop;
     } else {
       if (wireType === WireType.StartGroup || wireType === WireType.EndGroup) throw damaged(schema, 'it has a group');
-      if (field !== undefined && isDelimited(field)) throw damaged(schema, `'${field.name}' has the wrong wire type`);
-      reader.skip(wireType);
+      if (field !== undefined && wireType !== wireTypeOf(field)) throw misread(field);
+      skipNumber(walk, wireType);
       countValues(walk, 1);
     }
   }
@@ -75,9 +75,23 @@ function walkValue(walk: Walk, field: DescField | undefined, stop: number): void
   else if (isDelimited(field)) {
     countValues(walk, 1);
     if (field.scalar === ScalarType.STRING) checkText(walk, field.name, stop);
-  }
-  // A packed list: a number takes one byte at least.
-  else countValues(walk, stop - walk.reader.pos);
+  } else walkNumbers(walk, field, stop);
+}
+
+/** A packed list: a number takes one byte at least. */
+function walkNumbers(walk: Walk, field: DescField, stop: number): void {
+  const { reader } = walk;
+  const wireType = wireTypeOf(field);
+  countValues(walk, stop - reader.pos);
+  if (field.fieldKind !== 'list') throw misread(field);
+  while (reader.pos < stop) skipNumber(walk, wireType);
+  if (reader.pos !== stop) throw misread(field);
+}
+
+/** Unlike the reader's own `skip`, past no integer that is longer than any can be. */
+function skipNumber({ reader }: Walk, wireType: WireType): void {
+  if (wireType === WireType.Varint) reader.uint64();
+  else reader.skip(wireType);
 }
 
 /** Key and value of an entry are fields 1 and 2. */
@@ -91,7 +105,7 @@ function walkEntry(walk: Walk, field: DescField & { readonly fieldKind: 'map' },
       if (number === 1 && field.mapKey === ScalarType.STRING) checkText(walk, field.name, stop);
       else if (number === 2 && field.message !== undefined) walkMessage(walk, field.message, stop);
       reader.pos = stop;
-    } else reader.skip(wireType);
+    } else skipNumber(walk, wireType);
   }
 }
 
@@ -108,6 +122,23 @@ function checkText({ bytes, reader }: Walk, name: string, stop: number): void {
 function countValues(walk: Walk, count: number): void {
   walk.values += count;
   if (walk.values > walk.limits.maxValues) throw tooMuch('entries of lists', walk.limits.maxValues);
+}
+
+/** How single values of a field stand on the wire. */
+function wireTypeOf(field: DescField): WireType {
+  if (isDelimited(field)) return WireType.LengthDelimited;
+  switch (field.scalar) {
+    case ScalarType.FLOAT:
+    case ScalarType.FIXED32:
+    case ScalarType.SFIXED32:
+      return WireType.Bit32;
+    case ScalarType.DOUBLE:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+      return WireType.Bit64;
+    default:
+      return WireType.Varint;
+  }
 }
 
 /** Whether its values have their length before them; single numbers in the place of packed tensor data would be misread. */
@@ -128,6 +159,10 @@ function fieldsOf(schema: DescMessage): ReadonlyMap<number, DescField> {
 
 function damaged(schema: DescMessage, what: string, cause?: unknown): ModelwrightError {
   return new ModelwrightError('invalid-argument', `the message ${schema.name} is damaged: ${what}`, { cause });
+}
+
+function misread({ name, parent }: DescField): ModelwrightError {
+  return damaged(parent, `'${name}' has the wrong wire type`);
 }
 
 function tooMuch(what: string, allowed: number): ModelwrightError {

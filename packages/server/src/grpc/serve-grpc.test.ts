@@ -300,6 +300,34 @@ describe('gRPC', () => {
     expect(await call('ServerLive', {}, 'nobody')).toEqual({ live: true });
   });
 
+  it('ends a call whose body stops arriving, and no other', async () => {
+    const impatient = await serveGrpc({ hub, port: 0, connections: { bodyIdleMilliseconds: 50 } });
+    const session = connect(`http://${impatient.address}`);
+    const path = '/inference.GRPCInferenceService/ModelInfer';
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    stream.on('error', () => {});
+    stream.write(Buffer.from([0, 0, 0, 1, 0, 1]));
+    await once(stream, 'close');
+    expect(session.closed).toBe(false);
+    session.close();
+    await impatient.close(0);
+  });
+
+  it('closes: calls that run may end, until time is over', async () => {
+    const own = await serveGrpc({ hub, port: 0 });
+    const session = connect(`http://${own.address}`);
+    session.on('error', () => {});
+    const path = '/inference.GRPCInferenceService/ModelStreamInfer';
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    stream.on('error', () => {});
+    await new Promise((resolve) => stream.write(Buffer.from([0]), resolve));
+    await new Promise((resolve) => session.ping(resolve));
+    const started = performance.now();
+    await own.close(200);
+    expect(performance.now() - started).toBeGreaterThan(150);
+    await expect(own.close()).resolves.toBeUndefined();
+  });
+
   it('does not listen publicly where nobody is asked who they are', async () => {
     await expect(serveGrpc({ hub, host: '0.0.0.0', port: 0 })).rejects.toMatchObject({ code: 'invalid-configuration' });
   });

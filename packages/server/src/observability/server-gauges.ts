@@ -24,7 +24,7 @@ export class ServerGauges {
     this.#cpuUtilization = ofMachine('nv_cpu_utilization', 'Load of the machine’s processors, 0 to 1');
     this.#memoryTotal = ofMachine('nv_cpu_memory_total_bytes', 'Memory of the machine');
     this.#memoryUsed = ofMachine('nv_cpu_memory_used_bytes', 'Memory of the machine in use');
-    new Gauge({ name: 'modelwright_cpu_count', help: 'Processors that may be used', registers: [registry] }).set(
+    new Gauge({ name: 'modelwright_cpus', help: 'Processors that may be used', registers: [registry] }).set(
       availableParallelism(),
     );
   }
