@@ -70,6 +70,8 @@ export { driftRoutes } from './observability/drift-routes.js';
 export type { DistributionReport, FeatureReport } from './observability/feature-drift.js';
 export { logEvents } from './observability/log-events.js';
 export { createTracing, type Tracing, type TracingOptions } from './observability/tracing.js';
+export { toBinary } from './open-inference/binary-tensor.js';
+export { datatypeOf, dtypeOfDatatype } from './open-inference/datatype.js';
 export { openInferenceRoutes } from './open-inference/routes.js';
 export { openAiRoutes } from './openai/routes.js';
 export { openApiRoutes } from './openapi/routes.js';
@@ -80,4 +82,10 @@ export { createServedModel, type ServingOptions } from './serving/create-served-
 export type { ModelRunner, OpenRunner, RunnerOptions } from './serving/model-runner.js';
 export { tensorFlowServingRoutes } from './tensorflow-serving/routes.js';
 export { bundleRepository } from './worker/bundle-repository.js';
-export { createWorker, type Worker, type WorkerEnvironment, type WorkerOptions } from './worker/create-worker.js';
+export {
+  createWorker,
+  type Worker,
+  type WorkerContext,
+  type WorkerEnvironment,
+  type WorkerOptions,
+} from './worker/create-worker.js';

@@ -7,6 +7,7 @@ import { addDoctorCommand } from '../commands/doctor.js';
 import { addEncryptCommand } from '../commands/encrypt.js';
 import { addInspectCommand } from '../commands/inspect.js';
 import { addKeysCommand } from '../commands/keys.js';
+import { addLoadTestCommand } from '../commands/load-test.js';
 import { addOptimizeCommand } from '../commands/optimize.js';
 import { addRunCommand } from '../commands/run.js';
 import { addServeCommand } from '../commands/serve.js';
@@ -30,6 +31,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addDeployCommand,
   addVerifyCommand,
   addServeCommand,
+  addLoadTestCommand,
   addEncryptCommand,
   addSignCommand,
   addKeysCommand,
