@@ -105,7 +105,11 @@ function walkEntry(walk: Walk, field: DescField & { readonly fieldKind: 'map' },
       if (number === 1 && field.mapKey === ScalarType.STRING) checkText(walk, field.name, stop);
       else if (number === 2 && field.message !== undefined) walkMessage(walk, field.message, stop);
       reader.pos = stop;
-    } else skipNumber(walk, wireType);
+    } else {
+      const isText = number === 1 && field.mapKey === ScalarType.STRING;
+      if (isText || (number === 2 && field.message !== undefined)) throw misread(field);
+      skipNumber(walk, wireType);
+    }
   }
 }
 
