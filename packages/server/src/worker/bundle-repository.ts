@@ -11,9 +11,7 @@ export function bundleRepository(
   const sha256 = manifest.files.find(({ path }) => path === manifest.model.file)?.sha256 ?? '';
   return {
     name: `the bundle of '${name}'`,
-    scan: async () => [
-      { name, configuration, versions: [{ version, fingerprint: sha256, sizeBytes: bytes.length }] },
-    ],
+    scan: async () => [{ name, configuration, versions: [{ version, fingerprint: sha256, sizeBytes: bytes.length }] }],
     read: async () => ({
       ...{ name, version, model, bytes, sha256, configuration, tokenizers },
       ...(processing === undefined ? {} : { processing }),

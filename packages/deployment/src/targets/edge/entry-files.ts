@@ -45,7 +45,7 @@ export function workerdEntry({ manifest, isEmbedded, isPublic }: EntryPlan): str
   ].join('\n')}\n`;
 }
 
-/** Entry for Deno and Bun, which serve a module that exports \`fetch\`, and read files beside it. */
+/** Entry for Deno and Bun, which serve a module that exports `fetch`, and read files beside it. */
 export function serverEntry({ isPublic }: EntryPlan): string {
   return `import { readFile } from 'node:fs/promises';
 import { createBackend, createWorker } from './${handlerFile}';

@@ -85,7 +85,7 @@ button { padding: .4rem 1rem; border: 1px solid var(--line); border-radius: .5re
 .best { margin: 0; font-size: 3rem; font-weight: 700; line-height: 1.1; overflow-wrap: anywhere; }
 .labels { padding: 0; list-style: none; }
 .labels li { display: grid; grid-template-columns: minmax(3rem, auto) 1fr 4rem; gap: .75rem; align-items: center; }
-.labels li span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
+.labels li span:last-child { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 meter { width: 100%; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 footer { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .875rem; opacity: .8; }
