@@ -1,6 +1,6 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installCommands, ModelwrightError } from '@modelwright/core';
 
@@ -11,8 +11,8 @@ import { installCommands, ModelwrightError } from '@modelwright/core';
 export function projectFolders(project: string = process.cwd()): readonly string[] {
   const command = process.argv[1];
   const folders = [
-    project,
-    folderOfPackage('modelwright', [project]),
+    resolve(project),
+    folderOfPackage('modelwright', [resolve(project)]),
     command !== undefined && existsSync(command) ? dirname(realpathSync(command)) : undefined,
     dirname(fileURLToPath(import.meta.url)),
   ];
@@ -36,8 +36,16 @@ function folderOfPackage(name: string, folders: readonly string[]): string | und
   for (const folder of folders) {
     // Not every package lets its package.json be asked for, so that the folders are walked as Node does.
     const paths = createRequire(join(folder, 'package.json')).resolve.paths(name) ?? [];
-    const found = paths.map((path) => join(path, name)).find((path) => existsSync(join(path, 'package.json')));
+    // The command line itself is in none of its own.
+    const around = paths.map((path) => dirname(path)).filter((path) => nameIn(path) === name);
+    const found = [...around, ...paths.map((path) => join(path, name))].find((path) => nameIn(path) !== undefined);
     if (found !== undefined) return realpathSync(found);
   }
   return undefined;
+}
+
+function nameIn(folder: string): string | undefined {
+  const manifest = join(folder, 'package.json');
+  if (!existsSync(manifest)) return undefined;
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly name?: string }).name ?? '';
 }
