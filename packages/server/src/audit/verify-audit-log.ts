@@ -118,8 +118,7 @@ class AuditCheck {
   #place(line: AuditLine): void {
     const { sequence, hash, previous, time } = line;
     const expected = this.#end.sequence + 1;
-    if (sequence > expected)
-      this.#report(`is number ${sequence}: ${expected} to ${sequence - 1} are missing before it`);
+    if (sequence > expected) this.#report(`is number ${sequence}: ${missing(expected, sequence - 1)} before it`);
     else if (sequence < expected) this.#report(`is number ${sequence}: it stands after ${this.#end.sequence}`);
     else if (previous !== this.#end.hash) this.#report('does not continue the line before it');
     if (line.kind === 'checkpoint') this.#judgeCheckpoint(line);
@@ -154,6 +153,10 @@ class AuditCheck {
   #report(what: string, file?: string): void {
     this.#problems.push(file === undefined ? { file: this.#file, line: this.#line, what } : { file, what });
   }
+}
+
+function missing(first: number, last: number): string {
+  return first === last ? `${first} is missing` : `${first} to ${last} are missing`;
 }
 
 function claimed(text: string): ChainEnd | undefined {
