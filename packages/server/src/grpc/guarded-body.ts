@@ -10,6 +10,7 @@ export interface GrpcLimits {
   readonly maxMessageBytesInAll: number;
 }
 
+/** The bounds where none are given. */
 export const defaultGrpcLimits: GrpcLimits = { maxMessageBytes: 2 ** 26, maxMessageBytesInAll: 2 ** 29 };
 
 /** Counts the bytes that messages hold, of all calls together. */

@@ -1,7 +1,32 @@
 import type { Context } from 'hono';
 import type { RequestScope, Route } from '../contract/route.js';
 import { jsonResponse, pathParameter } from '../open-inference/request-body.js';
+import { answers } from '../openapi/fragments.js';
 import type { DriftMonitor } from './drift-monitor.js';
+
+const number = { type: 'number' };
+const text = { type: 'string' };
+const distribution = {
+  type: 'object',
+  properties: { count: { type: 'integer' }, mean: number, deviation: number, notFinite: number, outside: number },
+};
+const featureSchema = {
+  type: 'object',
+  required: ['feature', 'input', 'kind'],
+  properties: { feature: text, input: text, kind: text, score: number, baseline: distribution, current: distribution },
+};
+const driftSchema = {
+  type: 'object',
+  required: ['model', 'version', 'status', 'baselineExamples', 'features'],
+  properties: {
+    model: text,
+    version: text,
+    status: { enum: ['collecting', 'stable', 'shifting', 'drifted'] },
+    score: number,
+    baselineExamples: { type: 'integer' },
+    features: { type: 'array', items: featureSchema },
+  },
+};
 
 const paths = ['/v2/models/:model/drift', '/v2/models/:model/versions/:version/drift'];
 
@@ -23,6 +48,7 @@ export function driftRoutes(monitor: DriftMonitor): readonly Route[] {
       action: 'observe',
       summary: 'How the inputs of a model have changed since its first ones',
       errors: 'open-inference',
+      openapi: answers({ type: 'object', properties: { models: { type: 'array', items: driftSchema } } }),
       handle: report,
     },
     {
@@ -31,6 +57,7 @@ export function driftRoutes(monitor: DriftMonitor): readonly Route[] {
       action: 'control',
       summary: 'Take the next inputs of a model as the new measure',
       errors: 'open-inference',
+      openapi: answers({ type: 'object' }),
       handle: reset,
     },
   ]);
