@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ModelwrightError } from '@modelwright/core';
 import type { DecodingPlan } from '../generation/row-decoder.js';
+import { unavailable } from '../serving/model-runner.js';
 import type { BackendModule } from '../workers/backend-module.js';
 import { hostEntry } from '../workers/host-entry.js';
 import { HostLine, type LoadedHost } from '../workers/host-line.js';
@@ -16,6 +16,8 @@ export interface HostProcessOptions {
 }
 
 const closeMilliseconds = 5000;
+/** Arguments of node that are meant for the server alone: a second process cannot listen on the same port, say. */
+const watchesProcess = /^--(inspect|(cpu|heap)-prof)/;
 
 /** A process that can hold one model. It gets none of the server's variables that look like secrets. */
 export class HostProcess {
@@ -26,6 +28,7 @@ export class HostProcess {
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   readonly #backend: BackendModule;
+  #model = '';
   #hasEnded = false;
 
   constructor(options: HostProcessOptions) {
@@ -53,6 +56,7 @@ export class HostProcess {
 
   /** Loads a model into it, through a pipe. */
   async load(name: string, bytes: Uint8Array, decoding?: DecodingPlan): Promise<LoadedHost> {
+    this.#model = name;
     const loaded = this.line.load({ name, backend: this.#backend, bytes: bytes.byteLength, decoding });
     this.#child.stdin?.end(bytes);
     return loaded;
@@ -80,7 +84,7 @@ export class HostProcess {
 
   #end(reason: string): void {
     this.#hasEnded = true;
-    this.line.fail(new ModelwrightError('model-unavailable', `the process ended: ${reason}`, { retryAfterSeconds: 1 }));
+    this.line.fail(unavailable(this.#model, `lost the process that ran it: ${reason}`, 1));
   }
 }
 
@@ -88,7 +92,7 @@ function start({ entry }: HostProcessOptions): ChildProcess {
   const environment = Object.entries(process.env).filter(([name]) => !isSecretVariable(name));
   return fork(fileURLToPath(entry?.url ?? hostEntry('./process-entry', import.meta.url)), {
     serialization: 'advanced',
-    execArgv: [...(entry?.execArgv ?? process.execArgv)],
+    execArgv: [...(entry?.execArgv ?? process.execArgv.filter((argument) => !watchesProcess.test(argument)))],
     env: Object.fromEntries(environment),
     stdio: ['pipe', 2, 2, 'ipc'],
   });
