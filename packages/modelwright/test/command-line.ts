@@ -1,5 +1,5 @@
 /** Runs the real command, as a process of its own, in a folder of its own. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,9 @@ import { writeOnnxFile } from '@modelwright/onnx/file';
 import { commandProgram } from './command-program.js';
 
 const program = commandProgram();
+
+/** Whether the command is the built one, which can start threads and processes of its own. */
+export const isBuilt: boolean = program.length === 1;
 
 export interface CommandOutcome {
   readonly exitCode: number;
@@ -24,7 +27,16 @@ export interface Workplace {
     args: readonly string[],
     options?: { env?: NodeJS.ProcessEnv },
   ): Promise<CommandOutcome & { readonly data: Data }>;
+  /** Starts a command that goes on, and waits for its first line on the standard output. */
+  start(args: readonly string[], options?: { env?: NodeJS.ProcessEnv }): Promise<RunningCommand>;
   dispose(): void;
+}
+
+/** A command that has not ended. */
+export interface RunningCommand {
+  readonly firstLine: string;
+  /** Sends a signal, and waits for the end. */
+  stop(signal: NodeJS.Signals): Promise<CommandOutcome>;
 }
 
 /** A temporary folder with `tiny.onnx` in it: a small image classifier with the input `image` and the output `scores`. */
@@ -38,6 +50,7 @@ export async function createWorkplace(): Promise<Workplace> {
       const outcome = await run(folder, [...args, '--json'], options);
       return { ...outcome, data: JSON.parse(outcome.stdout) };
     },
+    start: (args, options = {}) => start(folder, args, options),
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };
   return workplace;
@@ -64,6 +77,40 @@ function run(
   args: readonly string[],
   { input = '', env = {} }: { input?: string; env?: NodeJS.ProcessEnv },
 ): Promise<CommandOutcome> {
+  const { child, outcome } = spawnCommand(cwd, args, env);
+  child.stdin.end(input);
+  return outcome;
+}
+
+async function start(
+  cwd: string,
+  args: readonly string[],
+  { env = {} }: { env?: NodeJS.ProcessEnv },
+): Promise<RunningCommand> {
+  const { child, outcome } = spawnCommand(cwd, args, env);
+  let stdout = '';
+  const firstLine = await new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+      const end = stdout.indexOf('\n');
+      if (end >= 0) resolve(stdout.slice(0, end));
+    });
+    void outcome.then(({ exitCode, stderr }) => reject(new Error(`ended with ${exitCode}: ${stderr}`)), reject);
+  });
+  return {
+    firstLine,
+    stop: (signal) => {
+      child.kill(signal);
+      return outcome;
+    },
+  };
+}
+
+function spawnCommand(
+  cwd: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): { readonly child: ChildProcessWithoutNullStreams; readonly outcome: Promise<CommandOutcome> } {
   const { MODELWRIGHT_BACKEND: _, ...inherited } = process.env;
   const child = spawn(process.execPath, [...program, ...args], {
     cwd,
@@ -76,9 +123,9 @@ function run(
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
-  child.stdin.end(input);
-  return new Promise((resolve, reject) => {
+  const outcome = new Promise<CommandOutcome>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode) => resolve({ exitCode: exitCode ?? -1, stdout, stderr }));
   });
+  return { child, outcome };
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ModelwrightError } from '@modelwright/core';
-import { type AuditReport, verifyAuditLog } from '@modelwright/server/node';
+import type { AuditReport } from '@modelwright/server/node';
 import { type Command, InvalidArgumentError } from 'commander';
 import { exitCodes } from '../cli/exit-codes.js';
 import { plural } from '../cli/format.js';
@@ -39,6 +39,8 @@ export function addAuditCommand(program: Command): void {
 
 async function verify(folder: string, { publicKey, head }: VerifyOptions): Promise<CommandResult> {
   const publicKeys = publicKey === undefined ? undefined : await Promise.all(publicKey.map(readKey));
+  // Other commands need not wait for the server's packages.
+  const { verifyAuditLog } = await import('@modelwright/server/node');
   const report = await verifyAuditLog(folder, {
     ...(publicKeys === undefined ? {} : { publicKeys }),
     ...(head === undefined ? {} : { expectedHead: head }),

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ModelwrightError } from '@modelwright/core';
-import { defaultRoles, type KeyRecord, readPolicy } from '@modelwright/server';
-import { addKeyToFile, readKeysFile, revokeKeyInFile } from '@modelwright/server/node';
+import type { KeyRecord } from '@modelwright/server';
 import { type Command, InvalidArgumentError } from 'commander';
 import { collectNames } from '../cli/option-values.js';
 import { type CommandResult, note, type OutputOptions, runCommand } from '../cli/output.js';
@@ -58,12 +57,14 @@ export function addKeysCommand(program: Command): void {
 async function create({ file, name, role = ['user'], expires, policy, json }: CreateOptions): Promise<CommandResult> {
   await checkRoles(role, policy);
   const options = { name, roles: role, ...(expires === undefined ? {} : { expiresAt: expires }) };
+  const { addKeyToFile } = await serverPackage();
   const { key, record } = await addKeyToFile(file, options);
   if (!json) note(`key ${record.id} of '${name}' (${role.join(', ')}) is in '${file}'; it cannot be shown again:`);
   return { data: { key, ...describe(record) }, text: () => key };
 }
 
 async function list({ file }: KeysOptions): Promise<CommandResult> {
+  const { readKeysFile } = await serverPackage();
   const records = await readKeysFile(file);
   const text = (): string =>
     renderTable(
@@ -81,6 +82,7 @@ async function list({ file }: KeysOptions): Promise<CommandResult> {
 }
 
 async function revoke(id: string, { file }: KeysOptions): Promise<CommandResult> {
+  const { revokeKeyInFile } = await serverPackage();
   const record = await revokeKeyInFile(file, id);
   return { data: describe(record), text: () => `key ${record.id} of '${record.name}' is revoked` };
 }
@@ -94,8 +96,14 @@ function stateOf({ revokedAt, expiresAt }: Pick<KeyRecord, 'revokedAt' | 'expire
   return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() ? 'expired' : 'valid';
 }
 
+/** The server, which other commands need not wait for. */
+function serverPackage(): Promise<typeof import('@modelwright/server/node')> {
+  return import('@modelwright/server/node');
+}
+
 /** A role that nobody defines would be a key that may do nothing. */
 async function checkRoles(roles: readonly string[], policy: string | undefined): Promise<void> {
+  const { defaultRoles } = await import('@modelwright/server');
   const known = Object.keys((policy === undefined ? undefined : await rolesOf(policy)) ?? defaultRoles);
   const unknown = roles.find((role) => !known.includes(role));
   if (unknown === undefined) return;
@@ -110,6 +118,7 @@ async function rolesOf(policy: string): Promise<object | undefined> {
   const source = await readFile(policy, 'utf8').catch((cause: unknown) => {
     throw new ModelwrightError('file-unreadable', `'${policy}' cannot be read`, { file: policy, cause });
   });
+  const { readPolicy } = await import('@modelwright/server');
   return readPolicy(source, policy).roles;
 }
 

@@ -1,4 +1,4 @@
-import { createLogger, type RunningServer, serve } from '@modelwright/server/node';
+import type { RunningServer } from '@modelwright/server/node';
 import { type Command, Option } from 'commander';
 import { collectNames, parseCount, parsePositive } from '../cli/option-values.js';
 import { bold, type CommandResult, note, runCommand } from '../cli/output.js';
@@ -88,6 +88,8 @@ function addRunningOptions(command: Command): void {
 
 async function run(models: string, options: ServeCommandOptions): Promise<CommandResult> {
   const stopped = untilStopped();
+  // Other commands need not wait for the server's packages.
+  const { createLogger, serve } = await import('@modelwright/server/node');
   const { backend, notes } = await backendForCommand(options.backend);
   for (const text of notes) note(text);
   try {
