@@ -1,9 +1,11 @@
 import { ModelwrightError } from '@modelwright/core';
 import { edgeTarget } from './edge/edge-target.js';
+import { electronTarget } from './electron/electron.js';
 import { kserveTarget } from './kserve/kserve.js';
 import { kubernetesTarget } from './kubernetes/kubernetes.js';
 import { nodeServiceTarget } from './node-service/node-service-target.js';
 import { onnxTarget } from './onnx.js';
+import { reactNativeTarget } from './react-native/react-native.js';
 import type { Target } from './target.js';
 import { tfjsTarget } from './tfjs/tfjs-target.js';
 import { tritonTarget } from './triton/triton.js';
@@ -19,6 +21,8 @@ export const targets: readonly Target[] = [
   kserveTarget,
   kubernetesTarget,
   tfjsTarget,
+  electronTarget,
+  reactNativeTarget,
 ];
 
 /**
