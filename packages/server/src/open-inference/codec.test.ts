@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../contract/model-info.js';
 import { headerLengthName, parseInference } from './inference-request.js';
 import { renderInference } from './inference-response.js';
+import { parseObject } from './request-body.js';
 
 const encoder = new TextEncoder();
 
@@ -236,6 +237,13 @@ describe('JSON tensors', () => {
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
     const body = `{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":${deep}}]}`;
     expect(codeOf(() => parse(body, info))).toBe('invalid-argument');
+  });
+});
+
+describe('parseObject', () => {
+  it('refuses millions of lists before it makes them', () => {
+    expect(codeOf(() => parseObject(encoder.encode(`{"x":[${'[],'.repeat(2 ** 21)}0]}`)))).toBe('limit-exceeded');
+    expect(codeOf(() => parseObject(encoder.encode(`{"x":[${'[],'.repeat(2 ** 16)}0]}`)))).toBe('none');
   });
 });
 

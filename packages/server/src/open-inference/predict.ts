@@ -31,7 +31,9 @@ export function fromBase64(text: string): Uint8Array {
   } catch {
     throw invalid("'b64' must be base64");
   }
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(binary.length);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = binary.charCodeAt(index);
+  return bytes;
 }
 
 function readValue(value: unknown): RawValue | undefined {

@@ -21,8 +21,34 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** Lists and objects that a request may hold. Three bytes of text become fifty or more of memory each, a number takes eight at most. */
+const maxContainers = 2 ** 21;
+const [bracket, brace] = [0x5b, 0x7b];
+
+/**
+ * Counts the lists and objects of a long text before it is parsed, so that a body which may be long cannot fill the memory. Those within
+ * strings count, too: nobody sends that many.
+ *
+ * @throws {@link ModelwrightError} `limit-exceeded`.
+ */
+export function checkContainers(bytes: Uint8Array): void {
+  if (bytes.length <= maxContainers) return;
+  let count = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index];
+    if (byte === bracket || byte === brace) count++;
+  }
+  if (count <= maxContainers) return;
+  throw new ModelwrightError(
+    'limit-exceeded',
+    `a request may hold ${maxContainers} lists and objects, not ${count}: send flat or binary data`,
+    { given: count, allowed: maxContainers },
+  );
+}
+
 /** Parses the bytes of a request as a JSON object, 64-bit integers without loss; an empty body is `{}`. */
 export function parseObject(bytes: Uint8Array): JsonObject {
+  checkContainers(bytes);
   const text = decodeText(bytes);
   const value = text.trim() === '' ? {} : parseExact(text);
   if (isJsonObject(value)) return value;

@@ -3,13 +3,14 @@ import type { ModelInfo } from '../contract/model-info.js';
 import { parseExact } from '../open-inference/exact-json.js';
 import { fromJson } from '../open-inference/json-tensor.js';
 import { fromBase64 } from '../open-inference/predict.js';
-import { decodeText, isJsonObject, type JsonObject } from '../open-inference/request-body.js';
+import { checkContainers, decodeText, isJsonObject, type JsonObject } from '../open-inference/request-body.js';
 import { checkDeclared, defaultTensorLimits, readShape } from '../open-inference/shape-limits.js';
 
 const bareFloat = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/gs;
 
 /** Parses a request as TensorFlow Serving does: `NaN` and `Infinity` may stand bare, as Python writes them. */
 export function parseWithFloats(bytes: Uint8Array): JsonObject {
+  checkContainers(bytes);
   const text = decodeText(bytes);
   const hasBare = text.includes('NaN') || text.includes('Infinity');
   const value = parseExact(
