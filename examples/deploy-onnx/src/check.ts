@@ -19,7 +19,7 @@ await checkAnswers(async ({ name, type }, sample) => {
   ];
   const feed = type === 'image/png' ? pixelsOf(sample) : await idsOf(folder, sample);
   const results = await session.run({ [session.inputNames[0] as string]: feed });
-  const scores = [...(results[output]?.data as Float32Array)];
+  const scores = [...((results[output] as Tensor).data as Float32Array)];
   const score = Math.max(...scores);
   return { label: labels[scores.indexOf(score)] as string, score };
 });
