@@ -75,12 +75,8 @@ function stream(path: string, message: Buffer, metadata: Metadata): Promise<numb
   });
 }
 
-/**
- * A call of gRPC is judged by the model that it names; nothing is asked of the server as a whole before. To infer looks at the model
- * first: who may read it learns that it is missing before they learn that they could not run it.
- */
+/** A call of gRPC is judged by the model that it names; nothing is asked of the server as a whole before. */
 function expected(caller: Caller, endpoint: Endpoint, model: ModelName): number {
-  if (endpoint.action === 'infer' && model === 'wombat' && caller.may('read', model)) return 404;
   return expectedStatus(caller, endpoint.model === 'body' ? { ...endpoint, model: 'path' } : endpoint, model);
 }
 

@@ -3,6 +3,7 @@ import { identify, type ScopeServices } from '../app/open-scope.js';
 import { requestIdOf } from '../app/request-id.js';
 import { requestSignal } from '../app/request-signal.js';
 import type { Peer } from '../contract/access.js';
+import type { CallerHub } from '../contract/hub.js';
 import { grpcDeadline } from './grpc-deadline.js';
 import type { ArrivedCall } from './grpc-handlers.js';
 import { type RpcScope, rpcActions } from './rpc-scope.js';
@@ -35,12 +36,19 @@ export function callScopes(services: ScopeServices, limits: CallLimits): (call: 
     const { principal, requestId, hub } = scope;
     return {
       ...scope,
-      async admit(action, model) {
-        hub.authorize(action, model);
-        await hub.charge(model ?? '*');
+      admit: admitTo(hub),
+      forMessage() {
+        const fresh = services.hub.viewOf({ principal, requestId, protocol: 'grpc' });
+        return { hub: fresh, admit: admitTo(fresh) };
       },
-      freshHub: () => services.hub.viewOf({ principal, requestId, protocol: 'grpc' }),
       answerHeaders: () => hub.limitHeaders,
     };
+  };
+}
+
+function admitTo(hub: CallerHub): RpcScope['admit'] {
+  return async (action, model) => {
+    hub.authorize(action, model);
+    await hub.charge(model ?? '*');
   };
 }

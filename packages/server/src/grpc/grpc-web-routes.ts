@@ -43,5 +43,7 @@ export function grpcWebRoutes(limits: GrpcLimits = defaultGrpcLimits): readonly 
 
 /** Permission and limits of the server as a whole have been settled where the route is mounted; the hub settles those of models. */
 function rpcScopeOfRoute(scope: RequestScope): RpcScope {
-  return { ...scope, admit: async () => {}, freshHub: () => scope.hub, answerHeaders: () => ({}) };
+  const { hub } = scope;
+  const admit = async (): Promise<void> => {};
+  return { ...scope, admit, forMessage: () => ({ hub, admit }), answerHeaders: () => ({}) };
 }

@@ -54,6 +54,7 @@ export const inferenceService: ServiceImpl<typeof GRPCInferenceService> = {
   async modelInfer(request, context) {
     const scope = rpcScopeOf(context);
     try {
+      await scope.admit('infer', request.modelName);
       return await infer(request, scope.hub, scope);
     } finally {
       tellHeaders(scope, context);
@@ -135,7 +136,9 @@ async function streamed(
   scope: RpcScope,
 ): Promise<MessageInitShape<typeof ModelStreamInferResponseSchema>> {
   try {
-    return { inferResponse: await infer(request, scope.freshHub(), scope) };
+    const { hub, admit } = scope.forMessage();
+    await admit('infer', request.modelName);
+    return { inferResponse: await infer(request, hub, scope) };
   } catch (error) {
     if (scope.signal.aborted) throw error;
     return { errorMessage: toGrpcError(error).rawMessage, inferResponse: { id: request.id } };

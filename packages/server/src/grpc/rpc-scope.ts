@@ -1,15 +1,14 @@
 import { type ContextKey, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import { ModelwrightError } from '@modelwright/core';
 import type { Action } from '../contract/access.js';
-import type { ModelHub } from '../contract/model-hub.js';
 import type { RequestScope } from '../contract/route.js';
 
 /** What a call has of its caller. */
 export interface RpcScope extends RequestScope {
   /** Checks a permission and counts the call, before anything is done. @throws `permission-denied`, `model-not-found`, `rate-limited`. */
   readonly admit: (action: Action, model?: string) => Promise<void>;
-  /** A hub that counts anew: a stream takes one for each of its messages. */
-  readonly freshHub: () => ModelHub;
+  /** A scope that counts anew: a stream takes one for each of its messages. */
+  readonly forMessage: () => Pick<RpcScope, 'hub' | 'admit'>;
   /** Metadata to send with the answer: `x-ratelimit-…`. */
   readonly answerHeaders: () => Readonly<Record<string, string>>;
 }

@@ -36,7 +36,7 @@ function protoOf(name: string): Record<string, never> {
 
 beforeAll(async () => {
   const records = [];
-  for (const role of ['user', 'viewer', 'linear-only', 'operator', 'slow']) {
+  for (const role of ['user', 'viewer', 'linear-only', 'operator', 'slow', 'hasty']) {
     const { key, record } = await createApiKey({ name: role, roles: [role] });
     keys.set(role, key);
     records.push(record);
@@ -50,8 +50,9 @@ beforeAll(async () => {
         'linear-only': [{ models: ['linear'], actions: ['read', 'infer', 'control'] }],
         operator: [{ models: ['*'], actions: ['control', 'read'] }],
         slow: [{ models: ['*'], actions: ['infer'] }],
+        hasty: [{ models: ['*'], actions: ['infer'] }],
       },
-      limits: [{ roles: ['slow'], rate: { requests: 2, perSeconds: 3600 } }],
+      limits: [{ roles: ['slow', 'hasty'], rate: { requests: 2, perSeconds: 3600 } }],
     },
   });
   ({ app, hub } = await startService(grpcWebRoutes(), { access }));
@@ -176,6 +177,22 @@ describe('gRPC', () => {
     await once(duplex, 'end');
     expect(answers.map((answer) => (answer['infer_response'] as Message)['id'])).toEqual(['r1', 'bad', 'r3']);
     expect(answers.map((answer) => answer['error_message'] !== '')).toEqual([false, true, false]);
+  });
+
+  it('asks permission for, and counts, each message of a stream', async () => {
+    const ask = async (role: string, count: number): Promise<unknown[]> => {
+      const open = client as never as { ModelStreamInfer(metadata: Metadata): NodeJS.ReadableStream };
+      const stream = open.ModelStreamInfer(metadataOf(role));
+      const duplex = stream as unknown as { end(): void; write(message: Message): void };
+      for (let index = 0; index < count; index++) duplex.write(rawRequest);
+      duplex.end();
+      const errors: unknown[] = [];
+      for await (const answer of stream) errors.push((answer as unknown as Message)['error_message']);
+      return errors;
+    };
+    expect(await ask('viewer', 1)).toEqual([expect.stringContaining('no permission to infer')]);
+    expect(await ask('hasty', 3)).toEqual(['', '', expect.stringMatching(/limit|requests/i)]);
+    await expect(ask('nobody', 1)).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
   });
 
   it('lists, unloads and loads models for those who may', async () => {
