@@ -32,16 +32,37 @@ test('a bundle is made, verified on another backend, and refused once a bit of i
   writeFileSync(file, bytes);
   const refused = await workplace.json<{ passed: boolean; problems: string[] }>(['verify', 'tiny-onnx', '--no-run']);
   expect([refused.exitCode, refused.data.passed]).toEqual([1, false]);
-  expect(refused.data.problems[0]).toContain("'model.onnx' of 'tiny-onnx' is not the file that its manifest was made for");
+  expect(refused.data.problems[0]).toContain(
+    "'model.onnx' of 'tiny-onnx' is not the file that its manifest was made for",
+  );
 });
 
 test('what is wrong on the command line is said, and no other folder is replaced', async () => {
-  const target = await workplace.modelwright(['deploy', 'tiny.onnx', '--target', 'moon']);
-  expect(target.exitCode).toBe(2);
-  expect(target.stderr).toContain("there is no target 'moon'");
-  const option = await workplace.modelwright(['deploy', 'tiny.onnx', '--target', 'onnx', '--set', 'oops=1']);
+  const deploy = (...args: readonly string[]) => workplace.modelwright(['deploy', 'tiny.onnx', '--target', ...args]);
+  const [target, option, folder] = await Promise.all([
+    deploy('moon'),
+    deploy('onnx', '--set', 'oops=1'),
+    deploy('onnx', '-o', '.'),
+  ]);
+  expect([target.exitCode, target.stderr]).toEqual([2, expect.stringContaining("there is no target 'moon'")]);
   expect(option.stderr).toContain("target 'onnx' has no option 'oops'");
-  const folder = await workplace.modelwright(['deploy', 'tiny.onnx', '--target', 'onnx', '-o', '.']);
-  expect(folder.exitCode).toBe(3);
-  expect(folder.stderr).toContain('the folder holds other files and is no bundle');
+  expect([folder.exitCode, folder.stderr]).toEqual([3, expect.stringContaining('holds other files and is no bundle')]);
+});
+
+test('a signature is asked for where a key is given', async () => {
+  await workplace.modelwright(['deploy', 'tiny.onnx', '--target', 'onnx', '-o', 'signed']);
+  const key = ['--public-key', 'key.pem.pub'];
+  await workplace.modelwright(['sign', 'signed', '--key', 'key.pem', '--generate-key']);
+  const [verified, bare] = await Promise.all([
+    workplace.modelwright(['verify', 'signed', '--no-run', ...key]),
+    workplace.modelwright(['verify', 'tiny.onnx', ...key]),
+  ]);
+  expect([verified.exitCode, verified.stdout]).toEqual([
+    0,
+    expect.stringMatching(/signature\n {2}ok {5}4 files as signed/),
+  ]);
+  writeFileSync(join(workplace.folder, 'signed', 'extra.txt'), 'not signed');
+  const extra = await workplace.json<{ problems: string[] }>(['verify', 'signed', '--no-run', ...key]);
+  expect([extra.exitCode, extra.data.problems]).toEqual([1, ["'extra.txt' is not among the signed files"]]);
+  expect([bare.exitCode, bare.stdout]).toEqual([1, expect.stringContaining("'tiny.onnx' is not signed")]);
 });

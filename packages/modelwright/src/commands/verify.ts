@@ -1,15 +1,27 @@
-import { ModelwrightError } from '@modelwright/core';
-import { type BundleReport, type BundleSource, urlSource, verifyBundle } from '@modelwright/deployment';
-import { folderSource } from '@modelwright/deployment/node';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isModelwrightError, ModelwrightError } from '@modelwright/core';
+import {
+  type BundleReport,
+  type BundleSource,
+  createVerifier,
+  manifestFile,
+  urlSource,
+  verifyBundle,
+} from '@modelwright/deployment';
+import { folderSource, verifyModelSignature } from '@modelwright/deployment/node';
 import type { Command } from 'commander';
-import { formatBytes } from '../cli/format.js';
+import { formatBytes, plural } from '../cli/format.js';
+import { collectNames } from '../cli/option-values.js';
 import { bold, type CommandResult, note, type OutputOptions, runCommand } from '../cli/output.js';
 import { indent, renderTable } from '../cli/table.js';
+import { reasonOf } from '../files/tensor-files.js';
 import { backendForCommand, labelOf } from '../model/choose-backend.js';
 
 interface VerifyOptions extends OutputOptions {
   readonly backend?: string;
   readonly run: boolean;
+  readonly publicKey?: readonly string[];
 }
 
 const examples = `
@@ -18,37 +30,78 @@ Examples:
   $ modelwright verify digits-web --backend wasm          on the backend that it will run on
   $ modelwright verify https://example.org/models/digits  a bundle on a web server
   $ modelwright verify digits-web --no-run                sizes and hashes only
+  $ modelwright verify digits-web --public-key signing.pem.pub
+  $ modelwright verify digits.onnx --public-key signing.pem.pub      of a model alone, its signature
 
 Compares every file with the manifest, then runs the golden inputs and compares the answers with those that were kept when
-the bundle was made. Exits with 1 if anything differs.`;
+the bundle was made. --public-key asks for a signature of one of those keys over all of it. Exits with 1 if anything differs.`;
 
 /** `modelwright verify BUNDLE`: whether a bundle is what was deployed, and answers as it did. */
 export function addVerifyCommand(program: Command): void {
   program
     .command('verify')
     .description('check that a deployed bundle is whole and gives the answers it was deployed with')
-    .argument('<bundle>', 'its folder, or an http(s) address')
+    .argument('<bundle>', 'its folder, or an http(s) address; with --public-key also any signed model')
     .option('-b, --backend <name>', 'where the golden inputs are run')
     .option('--no-run', 'do not run the model')
+    .option('--public-key <files>', 'the signature has to be by one of these keys, PEM', collectNames)
     .option('--json', 'print the report as JSON')
     .addHelpText('after', examples)
     .action((bundle: string, options: VerifyOptions) => runCommand(options, () => verify(bundle, options)));
 }
 
 async function verify(bundle: string, options: VerifyOptions): Promise<CommandResult> {
+  const signature = options.publicKey === undefined ? undefined : await signatureVerdict(bundle, options.publicKey);
+  if (signature !== undefined && !(await isBundle(bundle))) return signatureResult(bundle, signature);
   const source = sourceOf(bundle);
-  if (!options.run) return resultOf(bundle, await verifyBundle(source));
+  if (!options.run) return resultOf(bundle, await verifyBundle(source), { signature });
   const { backend, notes } = await backendForCommand(options.backend);
   notes.forEach(note);
   try {
-    return resultOf(bundle, await verifyBundle(source, { backend }), labelOf(backend));
+    return resultOf(bundle, await verifyBundle(source, { backend }), { signature, backend: labelOf(backend) });
   } finally {
     await backend.dispose();
   }
 }
 
+interface SignatureVerdict {
+  readonly passed: boolean;
+  /** What was signed, or what is wrong. */
+  readonly text: string;
+}
+
+async function signatureVerdict(path: string, keys: readonly string[]): Promise<SignatureVerdict> {
+  if (isAddress(path)) throw new ModelwrightError('invalid-argument', '--public-key: only files here can be verified');
+  const verifiers = await Promise.all(keys.map(async (key) => createVerifier(await readKey(key))));
+  try {
+    const { resources } = await verifyModelSignature(path, { verifiers });
+    return { passed: true, text: `${plural(resources.length, 'file')} as signed` };
+  } catch (error) {
+    if (isModelwrightError(error, 'integrity-violation')) return { passed: false, text: error.message };
+    throw error;
+  }
+}
+
+async function readKey(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new ModelwrightError('file-unreadable', `cannot read '${file}': ${reasonOf(cause)}`, { file, cause });
+  }
+}
+
+/** Whether there is a manifest; without one only a signature can vouch for a model. */
+async function isBundle(path: string): Promise<boolean> {
+  return access(join(path, manifestFile)).then(
+    () => true,
+    () => false,
+  );
+}
+
+const isAddress = (bundle: string): boolean => /^https?:\/\//i.test(bundle);
+
 function sourceOf(bundle: string): BundleSource {
-  if (/^https?:\/\//i.test(bundle)) return urlSource(bundle);
+  if (isAddress(bundle)) return urlSource(bundle);
   if (bundle.endsWith('.onnx')) {
     throw new ModelwrightError('invalid-argument', `'${bundle}' is a model, not a bundle`, {
       file: bundle,
@@ -58,11 +111,28 @@ function sourceOf(bundle: string): BundleSource {
   return folderSource(bundle);
 }
 
-function resultOf(bundle: string, report: BundleReport, backend?: string): CommandResult {
-  const { manifest, passed, problems, files, golden } = report;
+function signatureResult(path: string, signature: SignatureVerdict): CommandResult {
+  const { passed, text } = signature;
   return {
-    data: { bundle, passed, ...(backend === undefined ? {} : { backend }), manifest, files, golden, problems },
-    text: () => renderReport(bundle, report, backend),
+    data: { path, passed, signature },
+    text: () => `${bold(path)}  ${text}\n\n${passed ? 'verified' : bold('not verified')}`,
+    exitCode: passed ? 0 : 1,
+  };
+}
+
+interface Circumstances {
+  readonly signature: SignatureVerdict | undefined;
+  readonly backend?: string;
+}
+
+function resultOf(bundle: string, report: BundleReport, { signature, backend }: Circumstances): CommandResult {
+  const { manifest, files, golden } = report;
+  const problems = [...(signature?.passed === false ? [signature.text] : []), ...report.problems];
+  const passed = problems.length === 0;
+  const data = { bundle, passed, backend, signature, manifest, files, golden, problems };
+  return {
+    data,
+    text: () => renderReport(bundle, { ...report, passed, problems }, { signature, backend }),
     exitCode: passed ? 0 : 1,
   };
 }
@@ -70,7 +140,7 @@ function resultOf(bundle: string, report: BundleReport, backend?: string): Comma
 function renderReport(
   bundle: string,
   { manifest, files, golden, problems, passed }: BundleReport,
-  backend: string | undefined,
+  { signature, backend }: { signature: SignatureVerdict | undefined; backend: string | undefined },
 ): string {
   const { name, version, target, createdAt, licence } = manifest;
   const rows = files.map((file) => [file.passed ? 'ok' : 'WRONG', file.path, formatBytes(file.sizeBytes)]);
@@ -88,6 +158,9 @@ function renderReport(
       : [
           `${bold(`answers on ${backend}, expected as of ${golden?.madeWith}`)}\n${indent(renderTable([...plain, { heading: '' }], results))}`,
         ]),
+    ...(signature === undefined
+      ? []
+      : [`${bold('signature')}\n  ${signature.passed ? 'ok   ' : 'WRONG'}  ${signature.text}`]),
     passed ? 'verified' : [bold('not verified'), ...problems.map((problem) => `  ${problem}`)].join('\n'),
   ].join('\n\n');
 }

@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module';
 import { ModelwrightError } from '@modelwright/core';
-import { type BuildFailure, build, type Plugin } from 'esbuild';
+import type { BuildFailure, Plugin } from 'esbuild';
 import type { BundleFile } from '../target.js';
 
 /** A script of a bundle: source that stands in the target, with the packages of the user's project in it. */
@@ -44,6 +44,8 @@ const made = new Map<string, Promise<BundledScript>>();
 async function makeScript(request: ScriptRequest): Promise<BundledScript> {
   const { path, source, folders, conditions, external = [] } = request;
   const [first] = folders;
+  // Loaded when it is needed: every command of the command line knows the targets.
+  const { build } = await import('esbuild');
   const result = await build({
     stdin: { contents: source, resolveDir: first ?? '.', sourcefile: path },
     ...{ bundle: true, minify: true, write: false, metafile: true, outfile: path, logLevel: 'silent' as const },
