@@ -49,8 +49,27 @@ const jsonRequests: readonly (readonly [path: string, body: unknown])[] = [
   ['/v2/repository/index', { ready: true }],
   ['/v2/repository/models/victim/load', { parameters: { config: '{}' } }],
   ['/v1/completions', { model: 'linear', prompt: 'a', max_tokens: 2, stream: true }],
-  ['/v1/chat/completions', { model: 'linear', messages: [{ role: 'user', content: 'a' }] }],
-  ['/v1/embeddings', { model: 'brightness', input: ['a', 'b'], encoding_format: 'base64' }],
+  [
+    '/v1/completions',
+    {
+      ...{ model: 'writer', prompt: ['ab c', 'd'], max_tokens: 3, n: 2, echo: true, logprobs: 2, stop: ['e'], seed: 7 },
+      ...{ stream: true, stream_options: { include_usage: true }, temperature: 1.5, top_p: 0.9, logit_bias: { 4: -1 } },
+    },
+  ],
+  ['/v1/completions', { model: 'writer@1', prompt: [[1, 2, 3], [4]], frequency_penalty: 1, presence_penalty: -1 }],
+  [
+    '/v1/chat/completions',
+    {
+      model: 'writer',
+      messages: [
+        { role: 'user', content: 'a' },
+        { role: 'user', content: [{ type: 'text', text: 'b' }] },
+      ],
+      ...{ max_tokens: 2, logprobs: true, top_logprobs: 1, response_format: { type: 'text' } },
+    },
+  ],
+  ['/v1/embeddings', { model: 'vectors', input: ['a', 'b'], encoding_format: 'base64', dimensions: 3 }],
+  ['/v1/embeddings', { model: 'brightness', input: 'a' }],
 ];
 
 const json = { 'content-type': 'application/json' };

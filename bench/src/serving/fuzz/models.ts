@@ -1,8 +1,10 @@
 /** Small models of every kind of input, which a fuzzed server serves. */
 import { fromNumbers, GraphBuilder, Model, Tensor } from '@modelwright/core';
 import { type Processing, processingKey } from '@modelwright/deployment';
+import { embedding, globalAveragePooling1d, gpt, input, model } from '@modelwright/models';
 import { writeOnnx } from '@modelwright/onnx';
 import { type MemoryRepository, memoryRepository } from '@modelwright/server';
+import { characterTokenizer, type Tokenizer } from '@modelwright/text';
 
 const long = (...values: readonly number[]): Tensor =>
   new Tensor('int64', [values.length], BigInt64Array.from(values, BigInt));
@@ -50,6 +52,33 @@ function brightness(): Model {
   return new Model({ name: 'brightness', graph: builder.build(), parameters: [], metadata });
 }
 
+const letters: Tokenizer = characterTokenizer({
+  padToken: '_',
+  vocabulary: ['_', ...'abcdefghijklmnopqrstuvwxyz :\n'],
+});
+
+/** A language model that nobody taught anything. */
+function writer(): Model {
+  const sizes = { sequenceLength: 24, layers: 1, heads: 2, width: 16 };
+  const { name, graph, parameters } = gpt({ name: 'writer', vocabularySize: letters.vocabularySize, ...sizes });
+  const chatTemplate = '{% for message in messages %}{{ message.role }}:{{ message.content }}\n{% endfor %}';
+  const generation = { kind: 'generation', tokenizer: 'tokenizer.json', chatTemplate } as const;
+  const metadata = { [processingKey]: JSON.stringify({ outputs: { logits: generation } } satisfies Processing) };
+  return new Model({ name, graph, parameters, metadata });
+}
+
+/** A vector a text. */
+function vectors(): Model {
+  const text = input({ shape: [8], name: 'text', dtype: 'int32' });
+  const rows = embedding({ inputDim: letters.vocabularySize, outputDim: 3 })(text);
+  const { graph, parameters } = model({ inputs: text, outputs: { vector: globalAveragePooling1d()(rows) } });
+  const processing: Processing = {
+    inputs: { text: { kind: 'text', tokenizer: 'tokenizer.json', maxLength: 8 } },
+    outputs: { vector: { kind: 'embedding' } },
+  };
+  return new Model({ name: 'vectors', graph, parameters, metadata: { [processingKey]: JSON.stringify(processing) } });
+}
+
 /** All of them; `victim` is there to be unloaded. */
 export function fuzzedModels(): MemoryRepository {
   const file = (model: Model): { readonly versions: { readonly 1: Uint8Array } } => ({
@@ -61,5 +90,14 @@ export function fuzzedModels(): MemoryRepository {
     table: file(table()),
     brightness: file(brightness()),
     victim: file(linear()),
+    writer: { versions: { 1: withTokenizer(writer()) }, configuration: { queue: { maxSize: 16 } } },
+    vectors: { versions: { 1: withTokenizer(vectors()) } },
   });
+}
+
+function withTokenizer(reader: Model): Readonly<Record<string, Uint8Array>> {
+  return {
+    'model.onnx': writeOnnx(reader).bytes,
+    'tokenizer.json': new TextEncoder().encode(JSON.stringify(letters)),
+  };
 }
