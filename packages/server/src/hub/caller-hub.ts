@@ -11,7 +11,7 @@ import { indexOf } from './index-of.js';
 import { exampleCount, InferenceRecord } from './inference-record.js';
 import { canAnswer, type ModelRegistry, modelNotFound } from './model-registry.js';
 import { answerRaw } from './raw-inference.js';
-import type { LoadedVersion, VersionSlot } from './version-slot.js';
+import type { KnownVersion, LoadedVersion, VersionSlot } from './version-slot.js';
 import { watchedGeneration } from './watched-generation.js';
 
 /** What a caller's view stands on. */
@@ -81,7 +81,7 @@ class AuthorizedHub implements CallerHub {
 
   info(model: string, version?: string): ModelInfo {
     this.#authorizeSight(model);
-    return this.#lastKnown(this.#registry.resolve(model, version)).served.info;
+    return this.#known(this.#registry.resolve(model, version)).info;
   }
 
   isReady(model?: string, version?: string): boolean {
@@ -164,18 +164,18 @@ class AuthorizedHub implements CallerHub {
   generation(model: string, version?: string): GenerationService {
     this.authorize('infer', model);
     const slot = this.#registry.resolve(model, version);
-    const loaded = this.#lastKnown(slot);
-    if (loaded.served.generation === undefined) {
+    const known = this.#known(slot);
+    if (known.generation === undefined) {
       throw new ModelwrightError('unsupported-op', `model '${model}' does not generate text`, { given: model });
     }
     const { principal } = this.#caller;
     const isStranger = principal.kind === 'anonymous' && this.#access.isAuthenticating;
-    return watchedGeneration(loaded.served.generation, {
+    return watchedGeneration(known.generation, {
       service: async () => {
         await this.charge(model);
         return (await this.#registry.use(slot)).served.generation as GenerationService;
       },
-      record: () => this.#record(slot, loaded),
+      record: () => this.#record(slot, known),
       // Strangers share nothing with each other.
       scope: isStranger ? undefined : `${principal.kind} ${principal.id}`,
       spend: async (tokens) => {
@@ -224,13 +224,13 @@ class AuthorizedHub implements CallerHub {
     }
   }
 
-  #record(slot: VersionSlot, loaded?: LoadedVersion): InferenceRecord {
+  #record(slot: VersionSlot, known?: KnownVersion): InferenceRecord {
     const record = new InferenceRecord({ slot, caller: this.#caller, events: this.#events });
-    if (loaded !== undefined) record.begin(loaded, { count: 1 });
+    if (known !== undefined) record.begin(known, { count: 1 });
     return record;
   }
 
-  #lastKnown(slot: VersionSlot): LoadedVersion {
+  #known(slot: VersionSlot): KnownVersion {
     if (slot.lastKnown !== undefined && canAnswer(slot)) return slot.lastKnown;
     throw this.#registry.unavailable(slot);
   }

@@ -3,7 +3,7 @@ import type { EventStream } from '../contract/events.js';
 import type { Caller } from '../contract/hub.js';
 import type { InferenceTiming } from '../contract/model-hub.js';
 import type { ModelInfo } from '../contract/model-info.js';
-import type { LoadedVersion, VersionSlot } from './version-slot.js';
+import type { KnownVersion, VersionSlot } from './version-slot.js';
 
 /** Examples in a request: the extent of the first axis where the model has a batch axis, else one. */
 export function exampleCount(inputs: TensorMap, { maxBatchSize }: ModelInfo): number {
@@ -30,7 +30,10 @@ export class InferenceRecord {
   }
 
   /** Notes which weights answer, and what they are asked. */
-  begin({ artifact }: LoadedVersion, { inputs, count }: { readonly inputs?: TensorMap; readonly count: number }): void {
+  begin(
+    { artifact }: Pick<KnownVersion, 'artifact'>,
+    { inputs, count }: { readonly inputs?: TensorMap; readonly count: number },
+  ): void {
     this.#sha256 = artifact.sha256;
     this.#count = count;
     if (inputs !== undefined) this.#inputs = inputs;

@@ -6,7 +6,7 @@ import type { ModelState } from '../contract/model-info.js';
 import type { ModelRepository } from '../contract/model-repository.js';
 import type { ModelArtifact, ServedModel } from '../contract/served-model.js';
 import { rawProcessorOf } from './raw-inference.js';
-import type { LoadedVersion, VersionSlot } from './version-slot.js';
+import type { KnownVersion, LoadedVersion, VersionSlot } from './version-slot.js';
 
 /** Looks at a version that is about to serve; throws if it must not. */
 export type Admission = (artifact: ModelArtifact, served: ServedModel) => Promise<void>;
@@ -59,7 +59,7 @@ export class SlotLoader {
       const loaded = await this.#make(slot, fingerprint);
       const before = slot.loaded;
       slot.loaded = loaded;
-      slot.lastKnown = loaded;
+      slot.lastKnown = knownOf(loaded);
       slot.isEvicted = false;
       delete slot.failedFingerprint;
       this.#moveTo(slot, 'READY', '', principal);
@@ -123,6 +123,11 @@ export class SlotLoader {
     slot.pending = slot.pending.then(work);
     return slot.pending;
   }
+}
+
+function knownOf({ artifact, served }: LoadedVersion): KnownVersion {
+  const { info, generation } = served;
+  return { artifact, info, ...(generation === undefined ? {} : { generation }) };
 }
 
 /** Why a version cannot be loaded, as the index shows it: what Modelwright says; of anything else only that it happened. */

@@ -1,5 +1,6 @@
 import type { Processor } from '@modelwright/deployment';
-import type { ModelState } from '../contract/model-info.js';
+import type { GenerationService } from '../contract/generation.js';
+import type { ModelInfo, ModelState } from '../contract/model-info.js';
 import type { StoredVersion } from '../contract/model-repository.js';
 import type { ModelArtifact, ServedModel } from '../contract/served-model.js';
 
@@ -15,6 +16,17 @@ export interface LoadedVersion {
   readonly fingerprint: string;
 }
 
+/** What is known of a version that has run; holds none of what computes. */
+export interface KnownVersion {
+  readonly artifact: LoadedArtifact;
+  readonly info: ModelInfo;
+  /** Its limits and its tokenizer, if it generates. */
+  readonly generation?: GenerationOutline;
+}
+
+/** What a language model can tell of itself without running. */
+export type GenerationOutline = Omit<GenerationService, 'generate'>;
+
 /** A version of a model and what it is up to; only the registry changes it. */
 export interface VersionSlot {
   readonly model: string;
@@ -23,8 +35,8 @@ export interface VersionSlot {
   state: ModelState;
   reason: string;
   loaded?: LoadedVersion;
-  /** What ran last; says what the version is while it is out to make room. */
-  lastKnown?: LoadedVersion;
+  /** What it is, also while it is out to make room. */
+  lastKnown?: KnownVersion;
   /** Unloaded to make room: the next request loads it again. */
   isEvicted: boolean;
   /** Fingerprint that could not be loaded: not tried again until it changes or somebody asks. */

@@ -1,5 +1,6 @@
 import type { GenerationPiece, GenerationService } from '../contract/generation.js';
 import type { InferenceRecord } from './inference-record.js';
+import type { GenerationOutline } from './version-slot.js';
 
 /** What is done around a generation. */
 export interface GenerationWatch {
@@ -13,7 +14,7 @@ export interface GenerationWatch {
 }
 
 /** A generation service that counts tokens and tells the event stream of each answer. */
-export function watchedGeneration(service: GenerationService, watch: GenerationWatch): GenerationService {
+export function watchedGeneration(service: GenerationOutline, watch: GenerationWatch): GenerationService {
   return {
     maxLength: service.maxLength,
     maxTokens: service.maxTokens,
