@@ -6,6 +6,7 @@ import { indent, renderTable } from '../cli/table.js';
 import { toJson } from '../cli/to-json.js';
 import { backendForCommand } from '../model/choose-backend.js';
 import { parsePort } from '../serving/parse-port.js';
+import { parseSeconds } from '../serving/parse-seconds.js';
 import { parseSize } from '../serving/parse-size.js';
 import { type ServeCommandOptions, serveOptionsFrom } from '../serving/serve-command-options.js';
 import { untilStopped } from '../serving/until-stopped.js';
@@ -52,10 +53,8 @@ function addNetworkOptions(command: Command): void {
     .option('--require-client-certificate', 'turn away clients without a certificate')
     .option('--max-body <size>', 'longest body of a request (default 64MiB)', parseSize)
     .option('--timeout <seconds>', 'longest time of a request (default 300)', parsePositive)
-    .option('--drain <seconds>', 'time for requests that run when the server stops', parsePositive, 30);
-  command.addOption(
-    new Option('--retire <seconds>', 'time between saying "not ready" and stopping').argParser(Number).default(0),
-  );
+    .option('--drain <seconds>', 'time for requests that run when the server stops', parseSeconds, 30)
+    .option('--retire <seconds>', 'time between saying "not ready" and stopping', parseSeconds, 0);
 }
 
 function addSecurityOptions(command: Command): void {
@@ -77,6 +76,7 @@ function addRunningOptions(command: Command): void {
     .option('--isolate', 'run every model in a process of its own')
     .option('--workers <count>', 'run every model in so many threads', parseCount)
     .option('--memory-limit <size>', 'unload models that were not used for longest above it', parseSize)
+    .option('--strict-readiness', 'not ready as long as one model is not (default: the others serve)')
     .option('--explicit', 'load models only when asked by the API')
     .option('--poll <milliseconds>', 'how often the folder is looked at', parseCount, 2000);
   command.addOption(

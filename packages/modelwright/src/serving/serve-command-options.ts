@@ -30,6 +30,7 @@ export interface ServeCommandOptions extends OutputOptions {
   readonly isolate?: boolean;
   readonly workers?: number;
   readonly explicit?: boolean;
+  readonly strictReadiness?: boolean;
   readonly poll: number;
   readonly memoryLimit?: number;
   readonly maxBody?: number;
@@ -53,12 +54,14 @@ export async function serveOptionsFrom(
   return {
     models,
     backend,
+    ownsProcess: true,
     host: options.host,
     port: options.port,
     ...(options.grpc ? { grpcPort: options.grpcPort ?? (options.port === 0 ? 0 : options.port + 1) } : {}),
     control: options.explicit ? 'explicit' : { pollMilliseconds: options.poll },
     retireMilliseconds: options.retire * 1000,
     limits: limitsFrom(options),
+    strictReadiness: options.strictReadiness ?? false,
     ...accessFrom(options),
     ...tlsFrom(options),
     ...(await auditFrom(options)),

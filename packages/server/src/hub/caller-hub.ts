@@ -69,6 +69,7 @@ class AuthorizedHub implements CallerHub {
     try {
       this.#limitHeaders = await this.#access.consume(principal, model, { requests: 1 });
     } catch (error) {
+      this.#charged.delete(model);
       const errorCode = error instanceof ModelwrightError ? error.code : 'internal';
       this.#events.emit({ kind: 'refused', requestId, protocol, principal, action: 'infer', model, errorCode });
       throw error;

@@ -25,6 +25,8 @@ export interface ListenerOptions {
   readonly port: number;
   readonly certificates?: Certificates | undefined;
   readonly limits?: ConnectionLimits | undefined;
+  /** Whether the global `Request` and `Response` may be replaced by lighter ones. Default false. */
+  readonly ownsProcess?: boolean | undefined;
 }
 
 /** A listening socket with its connections. */
@@ -42,7 +44,7 @@ export interface Listener {
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const { limits = {}, certificates, host, port } = options;
   let isClosing = false;
-  const answer = getRequestListener(options.fetch, { overrideGlobalObjects: false });
+  const answer = getRequestListener(options.fetch, { overrideGlobalObjects: options.ownsProcess ?? false });
   const server = createHttpServer(certificates, limits);
   server.on('request', (incoming, outgoing) => {
     // Who keeps a connection open learns that it is over.

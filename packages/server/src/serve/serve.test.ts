@@ -18,14 +18,17 @@ const backend = createReferenceBackend();
 let folder: string;
 let server: RunningServer;
 
-/** Answers when it is let. */
-const gate: { open: () => void } = { open: () => {} };
+/** Answers when it is let, and knows why it was not to answer. */
+const gate: { open: () => void; end?: string } = { open: () => {} };
 const slow: Route = {
   ...{ method: 'get', path: '/slow', action: 'public', summary: '', errors: 'open-inference' },
   handle: async (_, { signal }) => {
     await new Promise<void>((resolve, reject) => {
       gate.open = resolve;
-      signal.addEventListener('abort', () => reject(signal.reason));
+      signal.addEventListener('abort', () => {
+        gate.end = (signal.reason as Error).message;
+        reject(signal.reason);
+      });
     });
     return new Response('at last');
   },
@@ -148,11 +151,26 @@ describe('a bad client', () => {
   });
 });
 
+describe('a client that goes away', () => {
+  it('ends what was begun for it', async () => {
+    const left = await start({ routes: [slow] });
+    const controller = new AbortController();
+    const before = gate.open;
+    const running = fetch(`${left.url}/slow`, { signal: controller.signal }).catch(() => 'gone');
+    await expect.poll(() => gate.open === before).toBe(false);
+    controller.abort();
+    expect(await running).toBe('gone');
+    await expect.poll(() => gate.end).toBe('the client went away');
+    await left.close(0);
+  });
+});
+
 describe('the end', () => {
   it('lets a request that runs answer, takes no other, and says so beforehand', async () => {
     const stopping = await start({ routes: [slow], retireMilliseconds: 60 });
+    const before = gate.open;
     const running = fetch(`${stopping.url}/slow`);
-    await expect.poll(() => gate.open.name).not.toBe('open');
+    await expect.poll(() => gate.open === before).toBe(false);
     const closed = stopping.close(5000);
     expect((await fetch(`${stopping.url}/readyz`)).status).toBe(503);
     await expect
@@ -171,9 +189,8 @@ describe('the end', () => {
 
   it('tells a request that does not end in time', async () => {
     const stopping = await start({ routes: [slow] });
-    gate.open = () => {};
-    const running = fetch(`${stopping.url}/slow`);
     const before = gate.open;
+    const running = fetch(`${stopping.url}/slow`);
     await expect.poll(() => gate.open === before).toBe(false);
     await stopping.close(50);
     const answer = await running;

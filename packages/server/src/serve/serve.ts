@@ -78,8 +78,8 @@ async function open(options: ServeOptions, closer: Closer): Promise<RunningServe
     requiresLocalName: !access.isAuthenticating && !allowsEverybody,
   });
   const address = { host, certificates };
-  const { port = 8000, grpcPort, connections } = options;
-  const listener = await openListener({ ...address, fetch, port, limits: connections });
+  const { port = 8000, grpcPort, connections, ownsProcess } = options;
+  const listener = await openListener({ ...address, fetch, port, limits: connections, ownsProcess });
   closer.addTogether((drainMilliseconds) => listener.close(drainMilliseconds));
   const grpc =
     grpcPort === undefined ? undefined : await serveGrpc({ ...common, ...address, port: grpcPort, allowsEverybody });
