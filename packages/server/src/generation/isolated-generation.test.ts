@@ -5,43 +5,32 @@ import { createReferenceBackend } from '@modelwright/core';
 import { writeOnnx } from '@modelwright/onnx';
 import { createGenerator } from '@modelwright/text';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ServerEvent } from '../contract/events.js';
 import type { GenerationService } from '../contract/generation.js';
-import type { ServedModel } from '../contract/served-model.js';
+import type { ModelConfiguration } from '../contract/model-configuration.js';
+import type { ModelArtifact } from '../contract/served-model.js';
+import { openProcessDecoder } from '../isolate/process-runner.js';
+import { SpareProcess } from '../isolate/spare-process.js';
 import { generation, tokenizer, writer } from '../openai/language-models.cases.js';
 import { hostProgram } from '../workers/host-program.cases.js';
 import { nodeServing } from '../workers/node-serving.js';
+import { createGenerationService, type LoadedGeneration } from './generation-service.js';
 
 const module = new URL('./dying-backend.cases.mjs', import.meta.url).href;
 const backend = createReferenceBackend();
 const end = tokenizer.idOf('<|end|>') as number;
-const open: ServedModel[] = [];
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'modelwright-'));
 });
-afterAll(async () => {
-  for (const served of open) await served.dispose(0);
-  await rm(folder, { recursive: true });
-});
+afterAll(() => rm(folder, { recursive: true }));
 
-async function serve(options: object, configuration: object, events: ServerEvent[] = []): Promise<GenerationService> {
-  const make = nodeServing({
-    backendModule: { module, options },
-    processEntry: hostProgram('isolate/process-entry'),
-    workerEntry: hostProgram('workers/thread-entry'),
-  });
-  const served = await make(
-    {
-      ...{ name: 'writer', version: '1', sha256: '', model: writer, bytes: writeOnnx(writer).bytes },
-      configuration: { ...configuration, generation: { maxConcurrent: 2, maxLength: 40 } },
-      processing: generation,
-      tokenizers: new Map([['tokenizer.json', tokenizer]]),
-    },
-    { backend, events: { emit: (event) => void events.push(event), subscribe: () => () => undefined } },
-  );
-  open.push(served);
-  return served.generation as GenerationService;
+function artifact(configuration: ModelConfiguration): ModelArtifact {
+  return {
+    ...{ name: 'writer', version: '1', sha256: '', model: writer, bytes: writeOnnx(writer).bytes },
+    configuration: { ...configuration, generation: { maxConcurrent: 2, maxLength: 40 } },
+    processing: generation,
+    tokenizers: new Map([['tokenizer.json', tokenizer]]),
+  };
 }
 
 async function answer(service: GenerationService, prompt: string): Promise<string> {
@@ -60,19 +49,31 @@ async function expected(prompt: string): Promise<string> {
 }
 
 test('texts whose process dies go on in the next one, and one that kills it again gets an error', async () => {
-  const events: ServerEvent[] = [];
+  const states: boolean[] = [];
   const [dangerous, deadly] = tokenizer.encode('🙂ä') as [number, number];
-  const service = await serve({ deadly, dangerous, memory: join(folder, 'died') }, { isIsolated: true }, events);
+  const options = { deadly, dangerous, memory: join(folder, 'died') };
+  const entry = hostProgram('isolate/process-entry');
+  const processes = new SpareProcess({ backend: { module, options }, entry });
+  const onChange = ({ isRunning }: { readonly isRunning: boolean }): void => void states.push(isRunning);
+  const service = (await createGenerationService(artifact({}), {
+    backend,
+    openDecoder: (one, plan) => openProcessDecoder(one, plan, { processes, onChange }),
+  })) as LoadedGeneration;
   const answers = await Promise.all([answer(service, 'all is well'), answer(service, 'then 🙂 comes')]);
   expect(answers).toEqual([await expected('all is well'), await expected('then 🙂 comes')]);
-  expect(events.flatMap((event) => (event.kind === 'model-state' ? [event.state] : []))).toEqual([
-    'UNAVAILABLE',
-    'READY',
-  ]);
+  expect(states).toEqual([false, true]);
   await expect(answer(service, 'the änd')).rejects.toMatchObject({ code: 'model-unavailable' });
+  await service.dispose();
 }, 30_000);
 
 test('texts are decoded in a thread where the model wants one', async () => {
-  const service = await serve({}, { workers: 1 });
+  const make = nodeServing({
+    backendModule: { module, options: {} },
+    workerEntry: hostProgram('workers/thread-entry'),
+  });
+  const events = { emit: () => undefined, subscribe: () => () => undefined };
+  const served = await make(artifact({ workers: 1 }), { backend, events });
+  const service = served.generation as GenerationService;
   expect(await answer(service, 'a thread')).toBe(await expected('a thread'));
+  await served.dispose(0);
 }, 30_000);
