@@ -89,11 +89,15 @@ export class SlotLoader {
   async #unload(slot: VersionSlot, reason: string, principal?: Principal): Promise<void> {
     const { loaded } = slot;
     delete slot.failedFingerprint;
-    if (loaded !== undefined) {
-      delete slot.loaded;
-      this.#moveTo(slot, 'UNLOADING', reason, principal);
-      await this.#dispose(loaded.served);
+    if (loaded === undefined) {
+      // Nothing changes but the reason.
+      slot.state = 'UNAVAILABLE';
+      slot.reason = reason;
+      return;
     }
+    delete slot.loaded;
+    this.#moveTo(slot, 'UNLOADING', reason, principal);
+    await this.#dispose(loaded.served);
     this.#moveTo(slot, 'UNAVAILABLE', reason, principal);
   }
 
