@@ -1,8 +1,8 @@
 import { fromNumbers, isModelwrightError, type Shape, Tensor, tensor, toNumbers } from '@modelwright/core';
+import { resizeImage } from '@modelwright/deployment';
 import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
 import { decodePng, encodePng } from './png.js';
-import { resizeImage } from './resize-image.js';
 
 const width = 5;
 const height = 4;

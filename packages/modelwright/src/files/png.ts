@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { fromNumbers, isFloat, ModelwrightError, type Tensor, toNumbers, type ValueType } from '@modelwright/core';
+import { type Image, resizeImage } from '@modelwright/deployment';
 import { PNG } from 'pngjs';
 import { flatImageSide, type ImageLayout, imageLayoutOf } from './image-layout.js';
-import { type Image, resizeImage } from './resize-image.js';
 
 /** How pixels (0…255) become what a model was trained on: `(pixel · scale − mean) / std`. */
 export interface PixelOptions {
