@@ -49,7 +49,7 @@ beforeAll(async () => {
   deployment = await deploy(model, { ...given, options: { project, public: true }, report });
   await deployment.write(join(folder, 'bundle'));
   worker = await start(join(folder, 'bundle'));
-});
+}, 120_000);
 
 afterAll(async () => {
   denoServer?.kill();
@@ -102,11 +102,11 @@ it('keeps what the public may not do from the public', async () => {
   expect(large.status).toBe(413);
 });
 
-it('has the size of a small worker, says so, and refuses what is too large', async () => {
+it('has the size of a small worker, says so, and refuses what is too large', { timeout: 60_000 }, async () => {
   const kibibytes = Number(/(\d+) KiB compressed/.exec(reports.join('\n'))?.[1]);
   expect(kibibytes).toBeGreaterThan(300);
   expect(kibibytes).toBeLessThan(800);
-  const { model: heavy } = brighterHalf(1_000_000);
+  const { model: heavy } = brighterHalf(800_000);
   await expect(deploy(heavy, { ...given, options: { project, weights: 'embedded' } })).rejects.toMatchObject({
     code: 'limit-exceeded',
     details: { allowed: 3 * 2 ** 20 },
@@ -121,7 +121,7 @@ it('has the size of a small worker, says so, and refuses what is too large', asy
   await light.dispose();
 });
 
-it('without keys serves nobody, with keys those who have one', async () => {
+it('without keys serves nobody, with keys those who have one', { timeout: 60_000 }, async () => {
   const place = join(folder, 'closed');
   await deployment.write(place);
   const plan = { manifest: deployment.manifest, isEmbedded: true, isPublic: false };

@@ -84,7 +84,7 @@ const ask = (url: string): Promise<Response> =>
     ...{ method: 'POST', headers: { 'content-type': 'image/png' }, body: picture },
   });
 
-it('serves as a process, tells its health, and drains when it is told to stop', async () => {
+it('serves as a process, tells its health, and drains when it is told to stop', { timeout: 60_000 }, async () => {
   const place = await install('service');
   const { url, child, ended } = await start(place);
   const answer = await ask(url);
@@ -103,7 +103,7 @@ it('serves as a process, tells its health, and drains when it is told to stop', 
   expect((await health())[0]).toBe(1);
 });
 
-it('refuses a model with one flipped bit, says why, and goes on running', async () => {
+it('refuses a model with one flipped bit, says why, and goes on running', { timeout: 60_000 }, async () => {
   const place = await install('flipped');
   const file = join(place, 'models/brighter-half/1/model.onnx');
   const bytes = await readFile(file);
@@ -117,7 +117,7 @@ it('refuses a model with one flipped bit, says why, and goes on running', async 
   expect((await ended)[0]).toBe(0);
 });
 
-it('does not listen publicly without keys', async () => {
+it('does not listen publicly without keys', { timeout: 60_000 }, async () => {
   const place = await install('public');
   const child = spawn(process.execPath, ['server.js'], {
     cwd: place,

@@ -21,6 +21,7 @@ const backend = await createBackend({ device: env.DEVICE ?? 'cpu' });
 const server = await serve({
   models: env.MODELS ?? path('./models'),
   backend,
+  ownsProcess: true,
   host: env.HOST ?? '127.0.0.1',
   port,
   // What changes in the folder of models is taken over while the server runs.

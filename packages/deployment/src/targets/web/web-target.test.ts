@@ -1,8 +1,11 @@
 import { createReferenceBackend } from '@modelwright/core';
+import { gpt } from '@modelwright/models';
+import { characterTokenizer } from '@modelwright/text';
 import { encode as encodePng } from 'fast-png';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DeployOptions, deploy } from '../../deploy/deploy.js';
+import type { Processing } from '../../processing/processing.js';
 import { brighterHalf, catsOrShips } from '../small-models.cases.js';
 import type { BundleFile } from '../target.js';
 import { chromiumPath, type SiteServer, serveSite } from './site-server.cases.js';
@@ -52,7 +55,7 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
       chromium.launch({ executablePath: chromiumPath as string }),
       small.then(({ files }) => serveSite(files)),
     ]);
-  });
+  }, 120_000);
   afterAll(async () => {
     await browser?.close();
     await site?.close();
@@ -60,7 +63,7 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
 
   async function visit({ url }: SiteServer): Promise<{ readonly page: Page; readonly complaints: string[] }> {
     const page = await (await browser.newContext()).newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(50_000);
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
@@ -76,7 +79,9 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
   const answers = (page: Page, label: string): Promise<unknown> =>
     page.waitForFunction((wanted) => document.querySelector('#answer-label')?.textContent === wanted, label);
 
-  it('proves itself, reads what is drawn and uploaded, and goes on without a network', async () => {
+  it('proves itself, reads what is drawn and uploaded, and goes on without a network', {
+    timeout: 60_000,
+  }, async () => {
     const { page, complaints } = await visit(site);
     expect(await settled(page), (await page.textContent('#status')) ?? '').toBe('ready');
     const golden = await page.evaluate(() => document.body.dataset['golden']?.split('/'));
@@ -104,7 +109,9 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
     await page.context().close();
   });
 
-  it('refuses a model with one flipped bit, and takes the right one when it is there again', async () => {
+  it('refuses a model with one flipped bit, and takes the right one when it is there again', {
+    timeout: 60_000,
+  }, async () => {
     const model = site.files.get('model.onnx') as Uint8Array;
     const flipped = model.slice();
     flipped[flipped.length - 100] = (model[model.length - 100] as number) ^ 1;
@@ -119,7 +126,7 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
     await page.context().close();
   });
 
-  it('reads what is written', async () => {
+  it('reads what is written', { timeout: 60_000 }, async () => {
     const { tokenizer, ...rest } = catsOrShips();
     const texts = await serveSite((await siteOf(rest, { tokenizers: { 'tokenizer.json': tokenizer } })).files);
     const { page, complaints } = await visit(texts);
@@ -133,7 +140,29 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
     await texts.close();
   });
 
-  it('computes with ONNX Runtime where that is asked, under the same policy', async () => {
+  it('goes on with a text', { timeout: 60_000 }, async () => {
+    const tokenizer = characterTokenizer({ vocabulary: ['[PAD]', ...' abcdefgh'], padToken: '[PAD]' });
+    const { vocabularySize } = tokenizer;
+    const model = gpt({ name: 'writer', vocabularySize, sequenceLength: 24, layers: 1, heads: 2, width: 16, seed: 1 });
+    const output = model.graph.outputs[0]?.name ?? '';
+    const processing: Processing = { outputs: { [output]: { kind: 'generation', tokenizer: 'tokenizer.json' } } };
+    const writes = await serveSite(
+      (await siteOf({ model, processing }, { tokenizers: { 'tokenizer.json': tokenizer } })).files,
+    );
+    const { page, complaints } = await visit(writes);
+    expect(await settled(page), (await page.textContent('#status')) ?? '').toBe('ready');
+    await page.fill('#prompt', 'abc');
+    await page.click('#go');
+    await page.waitForFunction(() => (document.querySelector('#answer pre')?.textContent?.length ?? 0) > 20);
+    await page.click('#stop');
+    await page.waitForFunction(() => document.querySelector<HTMLElement>('#answer')?.dataset['answer'] === 'written');
+    expect(await page.textContent('#answer pre')).toMatch(/^abc[ a-h]{17,}$/);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+    await writes.close();
+  });
+
+  it('computes with ONNX Runtime where that is asked, under the same policy', { timeout: 60_000 }, async () => {
     const large = await serveSite((await siteOf(brighterHalf(), { options: { engine: 'onnxruntime' } })).files);
     const { page, complaints } = await visit(large);
     expect(await settled(page), (await page.textContent('#status')) ?? '').toBe('ready');
