@@ -44,6 +44,7 @@ const server = await serve({
   models: folder,
   backend,
   port: 0,
+  ownsProcess: true,
   backendModule: { module, options: backendOptions },
 });
 process.send?.({ url: server.url });
