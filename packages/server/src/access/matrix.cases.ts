@@ -179,6 +179,7 @@ export const rpcEndpoints: Readonly<Record<string, Endpoint>> = {
   ServerMetadata: { action: 'read', model: 'none', body: () => ({}) },
   ModelReady: { action: 'read', model: 'body', body: named },
   ModelMetadata: { action: 'read', model: 'body', body: named },
+  ModelConfig: { action: 'read', model: 'body', body: named },
   ModelInfer: { action: 'infer', model: 'body', body: inference },
   ModelStreamInfer: { action: 'infer', model: 'body', body: inference },
   ModelStatistics: { action: 'observe', model: 'body', body: named },

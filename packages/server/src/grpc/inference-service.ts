@@ -1,24 +1,25 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { fromJson, type JsonValue, type MessageInitShape } from '@bufbuild/protobuf';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { ModelwrightError } from '@modelwright/core';
 import type { ModelHub } from '../contract/model-hub.js';
-import type { DurationStatistic, ModelStatistics } from '../contract/model-info.js';
-import type {
-  GRPCInferenceService,
-  ModelInferRequest,
-  ModelInferResponseSchema,
-  ModelStatisticsSchema,
-  ModelStreamInferResponseSchema,
-  RepositoryModelLoadRequest,
+import {
+  type GRPCInferenceService,
+  ModelConfigSchema,
+  type ModelInferRequest,
+  type ModelInferResponseSchema,
+  type ModelStreamInferResponseSchema,
+  type RepositoryModelLoadRequest,
 } from '../generated/open-inference.generated.js';
 import { callOptions, labelsOf } from '../open-inference/infer.js';
 import { modelMetadata } from '../open-inference/model-metadata.js';
 import { serverMetadata } from '../open-inference/server-metadata.js';
+import { configurationToJson } from '../open-inference/triton-configuration.js';
 import { answerInOrder } from './answer-in-order.js';
 import { toGrpcError } from './grpc-error.js';
 import { readInference } from './infer-request.js';
 import { renderInference } from './infer-response.js';
 import { type RpcScope, rpcScopeOf } from './rpc-scope.js';
+import { statisticsMessage } from './statistics-message.js';
 
 /** Messages of a stream that are worked on at once. */
 const streamConcurrency = 4;
@@ -67,6 +68,13 @@ export const inferenceService: ServiceImpl<typeof GRPCInferenceService> = {
     } catch (error) {
       throw toGrpcError(error);
     }
+  },
+  async modelConfig({ name, version }, context) {
+    const { admit, hub } = rpcScopeOf(context);
+    await admit('read', name);
+    const info = hub.info(name, versionOf(version));
+    const config = configurationToJson(info, hub.configuration(name, info.version)) as JsonValue;
+    return { config: fromJson(ModelConfigSchema, config, { ignoreUnknownFields: true }) };
   },
   async modelStatistics({ name, version }, context) {
     const { admit, hub } = rpcScopeOf(context);
@@ -151,39 +159,4 @@ function refuseUploads({ parameters }: RepositoryModelLoadRequest): void {
   if (given === undefined) return;
   const message = `parameter '${given.slice(0, 64)}' is not taken: models and their configuration come from the repository`;
   throw new ModelwrightError('invalid-argument', message);
-}
-
-const none: DurationStatistic = { count: 0, ns: 0 };
-
-function statisticsMessage(model: ModelStatistics): MessageInitShape<typeof ModelStatisticsSchema> {
-  const { success, fail, queue, computeInput, computeInfer, computeOutput } = model.inferenceStats;
-  return {
-    name: model.name,
-    version: model.version,
-    lastInference: toUint64(model.lastInference),
-    inferenceCount: toUint64(model.inferenceCount),
-    executionCount: toUint64(model.executionCount),
-    inferenceStats: {
-      success: duration(success),
-      fail: duration(fail),
-      queue: duration(queue),
-      computeInput: duration(computeInput),
-      computeInfer: duration(computeInfer),
-      computeOutput: duration(computeOutput),
-    },
-    batchStats: model.batchStats.map(({ batchSize, computeInfer: compute }) => ({
-      batchSize: toUint64(batchSize),
-      computeInput: duration(none),
-      computeInfer: duration(compute),
-      computeOutput: duration(none),
-    })),
-  };
-}
-
-function duration({ count, ns }: DurationStatistic): { readonly count: bigint; readonly ns: bigint } {
-  return { count: toUint64(count), ns: toUint64(ns) };
-}
-
-function toUint64(value: number): bigint {
-  return BigInt(Math.max(0, Math.round(value)));
 }

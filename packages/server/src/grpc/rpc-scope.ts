@@ -30,6 +30,7 @@ export const rpcActions: Readonly<Record<string, Action | 'public'>> = {
   ServerMetadata: 'read',
   ModelReady: 'read',
   ModelMetadata: 'read',
+  ModelConfig: 'read',
   ModelInfer: 'infer',
   ModelStreamInfer: 'infer',
   ModelStatistics: 'observe',

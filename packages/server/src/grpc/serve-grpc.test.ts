@@ -28,10 +28,9 @@ let health: Client;
 
 function protoOf(name: string): Record<string, never> {
   const file = fileURLToPath(new URL(`../../proto/${name}.proto`, import.meta.url));
-  return loadPackageDefinition(loadSync(file, { keepCase: true, longs: String, defaults: true })) as Record<
-    string,
-    never
-  >;
+  return loadPackageDefinition(
+    loadSync(file, { keepCase: true, longs: String, enums: String, oneofs: true, defaults: true }),
+  ) as Record<string, never>;
 }
 
 beforeAll(async () => {
@@ -113,8 +112,8 @@ describe('gRPC', () => {
           error ? reject(error) : resolve(answer),
         );
       });
-    expect(await check('')).toEqual({ status: 1 });
-    expect(await check('nothing')).toEqual({ status: 3 });
+    expect(await check('')).toEqual({ status: 'SERVING' });
+    expect(await check('nothing')).toEqual({ status: 'SERVICE_UNKNOWN' });
   });
 
   it('tells of models', async () => {
@@ -124,6 +123,17 @@ describe('gRPC', () => {
       versions: ['1'],
       inputs: [{ name: 'x', datatype: 'FP32', shape: ['-1', '2'] }],
       properties: { sha256: hub.viewOf({ principal, requestId: '', protocol: '' }).info('linear').sha256 },
+    });
+  });
+
+  it('tells how models are served, as Triton does', async () => {
+    const { config } = await call('ModelConfig', { name: 'linear' });
+    expect(config).toMatchObject({
+      name: 'linear',
+      max_batch_size: 8,
+      input: [{ name: 'x', data_type: 'TYPE_FP32', dims: ['2'] }],
+      output: [{ name: 'y', data_type: 'TYPE_FP32', dims: ['3'] }],
+      scheduling_choice: 'dynamic_batching',
     });
   });
 
