@@ -30,7 +30,7 @@ const calls: readonly (readonly [method: string, request: object])[] = [
   ['ModelMetadata', { name: 'echo', version: '1' }],
   ['ModelStatistics', { name: 'linear' }],
   ['RepositoryIndex', { ready: true }],
-  ['RepositoryModelLoad', { modelName: 'victim' }],
+  ['RepositoryModelLoad', { modelName: 'absent' }],
   [
     'ModelInfer',
     {

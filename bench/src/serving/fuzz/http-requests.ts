@@ -47,7 +47,7 @@ const jsonRequests: readonly (readonly [path: string, body: unknown])[] = [
     },
   ],
   ['/v2/repository/index', { ready: true }],
-  ['/v2/repository/models/victim/load', { parameters: { config: '{}' } }],
+  ['/v2/repository/models/absent/load', { parameters: { config: '{}' } }],
   ['/v1/completions', { model: 'linear', prompt: 'a', max_tokens: 2, stream: true }],
   [
     '/v1/completions',
@@ -221,13 +221,13 @@ const reloading: fc.Arbitrary<HttpRequest> = fc
 
 /** Requests over HTTP, most of them nearly right. */
 export const httpRequests: fc.Arbitrary<HttpRequest> = fc.oneof(
-  { weight: 30, arbitrary: structured },
-  { weight: 15, arbitrary: broken },
-  { weight: 15, arbitrary: binary },
-  { weight: 10, arbitrary: nearlyBinary },
-  { weight: 5, arbitrary: raw },
-  { weight: 10, arbitrary: picture },
-  { weight: 3, arbitrary: forms },
-  { weight: 10, arbitrary: wandering },
+  { weight: 300, arbitrary: structured },
+  { weight: 150, arbitrary: broken },
+  { weight: 150, arbitrary: binary },
+  { weight: 100, arbitrary: nearlyBinary },
+  { weight: 50, arbitrary: raw },
+  { weight: 100, arbitrary: picture },
+  { weight: 30, arbitrary: forms },
+  { weight: 100, arbitrary: wandering },
   { weight: 1, arbitrary: reloading },
 );
