@@ -52,7 +52,16 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host.toLowerCase() : undefined;
 }
 
+/** Clients say the same name again and again. */
+const knownNames = new Map<string, boolean>();
+const mostKnownNames = 64;
+
 function isLocalName(host: string): boolean {
+  const known = knownNames.get(host);
+  if (known !== undefined) return known;
   const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';
-  return isLoopback(name);
+  const isLocal = isLoopback(name);
+  if (knownNames.size >= mostKnownNames) knownNames.clear();
+  knownNames.set(host, isLocal);
+  return isLocal;
 }
