@@ -105,7 +105,8 @@ function indexOfMaximum(logits: ArrayLike<number>): number {
 
 /** Tokens to draw from, with weights that need not sum to one. */
 interface Candidates {
-  readonly tokens: ArrayLike<number>;
+  /** Left out: all, by their ids. */
+  readonly tokens?: ArrayLike<number>;
   readonly weights: Float64Array;
 }
 
@@ -115,47 +116,89 @@ interface Limits {
   readonly topP: number;
 }
 
+// Vocabularies are long and every token is drawn from all of it: plain loops are some 20 times as fast here as what reads nicer.
 function candidatesOf(logits: ArrayLike<number>, { temperature, topK, topP }: Limits): Candidates {
   const maximum = logits[indexOfMaximum(logits)] as number;
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - maximum) / temperature));
-  let tokens: ArrayLike<number> = Array.from(weights.keys());
-  if (topK !== undefined && topK < weights.length) tokens = mostLikely(tokens, weights).slice(0, topK);
-  if (topP < 1) tokens = nucleus(tokens, weights, topP);
+  const weights = new Float64Array(logits.length);
+  for (let token = 0; token < weights.length; token++)
+    weights[token] = Math.exp(((logits[token] as number) - maximum) / temperature);
+  if (topK !== undefined && topK < weights.length) {
+    const likely = mostLikely(weights, topK);
+    const kept = Float64Array.from(likely, (token) => weights[token] as number);
+    const count = topP < 1 ? nucleusSize(kept, topP) : kept.length;
+    return { tokens: likely.slice(0, count), weights: kept.slice(0, count) };
+  }
+  if (topP >= 1) return { weights };
+  const tokens = nucleus(weights, topP);
   return { tokens, weights: Float64Array.from(tokens, (token) => weights[token] as number) };
 }
 
-/** By falling weight; equals in the order of their ids, so that the result does not depend on the engine's sort. */
-function mostLikely(tokens: ArrayLike<number>, weights: Float64Array): number[] {
-  return Array.from(tokens).sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
+/** Up to here the best are kept in order while looking; a sort of all is quicker for more. */
+const fewTokens = 128;
+
+/** The `count` most likely tokens by falling weight; equals in the order of their ids, whatever the engine's sort does. */
+function mostLikely(weights: Float64Array, count: number): number[] {
+  if (count > fewTokens) return withWeightFrom(weights, weights.slice().sort().at(-count) as number).slice(0, count);
+  const best: number[] = [];
+  let least = -1;
+  for (let token = 0; token < weights.length; token++) {
+    const weight = weights[token] as number;
+    if (weight <= least && best.length === count) continue;
+    let place = best.length;
+    while (place > 0 && (weights[best[place - 1] as number] as number) < weight) place--;
+    best.splice(place, 0, token);
+    if (best.length > count) best.pop();
+    least = weights[best.at(-1) as number] as number;
+  }
+  return best;
+}
+
+/** All tokens of at least this weight, by falling weight. */
+function withWeightFrom(weights: Float64Array, least: number): number[] {
+  const tokens: number[] = [];
+  for (let token = 0; token < weights.length; token++) if ((weights[token] as number) >= least) tokens.push(token);
+  return tokens.sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
 }
 
 /** The fewest most likely tokens whose weights reach the share `topP` of all. */
-function nucleus(tokens: ArrayLike<number>, weights: Float64Array, topP: number): number[] {
+function nucleus(weights: Float64Array, topP: number): number[] {
   let total = 0;
-  for (let index = 0; index < tokens.length; index++) total += weights[tokens[index] as number] as number;
-  // What is left out weighs less than (1 − p) in sum, so the nucleus lies in the rest, which is quick to sort.
-  const least = ((1 - topP) * total) / tokens.length;
-  const ordered = mostLikely(
-    Array.from(tokens).filter((token) => (weights[token] as number) >= least),
-    weights,
-  );
+  for (let token = 0; token < weights.length; token++) total += weights[token] as number;
+  // What is left out weighs less than (1 − p) in sum, so the nucleus lies in the rest. Numbers alone are sorted by the engine itself.
+  const least = ((1 - topP) * total) / weights.length;
+  const falling = weights
+    .filter((weight) => weight >= least)
+    .sort()
+    .reverse();
+  const count = nucleusSize(falling, topP, total);
+  return withWeightFrom(weights, falling[count - 1] as number).slice(0, count);
+}
+
+/** How many of the first weights reach the share `topP` of `total`. */
+function nucleusSize(falling: Float64Array, topP: number, total: number = sumOf(falling)): number {
   let sum = 0;
-  const needed = ordered.findIndex((token) => {
-    sum += weights[token] as number;
-    return sum >= topP * total;
-  });
-  return needed < 0 ? ordered : ordered.slice(0, needed + 1);
+  for (let count = 1; count <= falling.length; count++) {
+    sum += falling[count - 1] as number;
+    if (sum >= topP * total) return count;
+  }
+  return falling.length;
+}
+
+function sumOf(values: Float64Array): number {
+  let sum = 0;
+  for (let index = 0; index < values.length; index++) sum += values[index] as number;
+  return sum;
 }
 
 function drawFrom({ tokens, weights }: Candidates, uniform: number): number {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  let rest = uniform * total;
-  for (let index = 0; index < tokens.length; index++) {
+  const tokenAt = (index: number): number => (tokens === undefined ? index : (tokens[index] as number));
+  let rest = uniform * sumOf(weights);
+  for (let index = 0; index < weights.length; index++) {
     rest -= weights[index] as number;
-    if (rest < 0) return tokens[index] as number;
+    if (rest < 0) return tokenAt(index);
   }
   // Rounding may leave a crumb; the last token that has any weight takes it.
-  return tokens[weights.findLastIndex((weight) => weight > 0)] as number;
+  return tokenAt(weights.findLastIndex((weight) => weight > 0));
 }
 
 /** A number in [0, 1) with 48 random bits. */
