@@ -1,4 +1,5 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hub } from '../contract/hub.js';
@@ -35,6 +36,32 @@ describe('the OpenAPI document', () => {
     ]);
     expect(document.paths['/v1/models/{model}/versions/{version}:predict']).toBeDefined();
     expect(document.paths['/v2/health/live']?.['get']?.['security']).toEqual([]);
+  });
+
+  it.each([
+    ['get', '/v2', '/v2', ''],
+    ['get', '/v2/models/{model}', '/v2/models/echo', ''],
+    ['get', '/v2/models/{model}/ready', '/v2/models/echo/ready', ''],
+    ['get', '/v2/models/stats', '/v2/models/stats', ''],
+    ['post', '/v2/repository/index', '/v2/repository/index', '{}'],
+    [
+      'post',
+      '/v2/models/{model}/infer',
+      '/v2/models/linear/infer',
+      '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+    ],
+    ['post', '/v2/models/{model}/infer', '/v2/models/linear/infer', '{}'],
+    ['post', '/v1/models/{model}:predict', '/v1/models/linear:predict', '{"instances":[[1,2]]}'],
+  ])('says of %s %s what it answers', async (method, path, url, body) => {
+    const response = await app.request(url, { method: method.toUpperCase(), ...(body === '' ? {} : { body }) });
+    const document = createOpenApiDocument(routes);
+    const { responses } = (document.paths[path] ?? {})[method] as {
+      responses: { [status: string]: { content: { [type: string]: { schema: object } } } };
+    };
+    const schema = responses[response.status]?.content['application/json']?.schema;
+    const ajv = new Ajv2020({ strict: false });
+    const isValid = ajv.compile({ ...schema, components: document.components });
+    expect([isValid(await response.json()), isValid.errors]).toEqual([true, null]);
   });
 
   it('refers to nothing that it does not define', () => {
