@@ -79,6 +79,7 @@ function dependenciesOf(folders: readonly string[]): ServicePlan['dependencies']
   const backend = requirePackage('@modelwright/backend-onnxruntime', within);
   const places: { readonly [name: string]: string } = {
     '@modelwright/backend-onnxruntime': backend,
+    '@modelwright/deployment': requirePackage('@modelwright/deployment', within),
     '@modelwright/server': requirePackage('@modelwright/server', within),
     koffi: requirePackage('koffi', [backend, ...within]),
     modelwright,

@@ -9,9 +9,12 @@ export interface ServicePlan {
 }
 
 /** The server: everything that differs between places is a variable of the environment. */
-export const serverSource: string = `import { fileURLToPath } from 'node:url';
+export const serverSource: string = `import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { createBackend } from '@modelwright/backend-onnxruntime';
-import { serve } from '@modelwright/server/node';
+import { createVerifier } from '@modelwright/deployment';
+import { keyFileProvider } from '@modelwright/deployment/node';
+import { createLogger, serve } from '@modelwright/server/node';
 
 const { env } = process;
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
@@ -37,8 +40,12 @@ const server = await serve({
   ...(env.TLS_CERTIFICATE && {
     tls: { certificate: env.TLS_CERTIFICATE, ...(env.TLS_KEY && { key: env.TLS_KEY }) },
   }),
+  // Encrypted models are opened with this key; with a public key only what it has signed is served.
+  ...(env.MODEL_KEY_FILE && { modelKeys: await keyFileProvider(env.MODEL_KEY_FILE) }),
+  ...(env.PUBLIC_KEY_FILE && { trustedSigners: [await createVerifier(await readFile(env.PUBLIC_KEY_FILE, 'utf8'))] }),
   ...(env.AUDIT_FOLDER && { audit: { folder: env.AUDIT_FOLDER } }),
   ...(env.MEMORY_LIMIT_BYTES && { memoryLimitBytes: Number(env.MEMORY_LIMIT_BYTES) }),
+  logger: createLogger({ level: env.LOG_LEVEL ?? 'warn', destination: process.stderr }),
   // Balancers need a moment to see that it is not ready any more.
   retireMilliseconds: Number(env.RETIRE_MILLISECONDS ?? 0),
 });
