@@ -30,6 +30,7 @@ export { type GoldenOptions, makeGolden } from './golden/make-golden.js';
 export { type GoldenReport, type GoldenResult, parseGolden, replayGolden } from './golden/replay-golden.js';
 export { replayReadings } from './golden/replay-readings.js';
 export type { LabelScore } from './processing/answers.js';
+export { checkProcessing } from './processing/check-processing.js';
 export { decodeImage } from './processing/decode-image.js';
 export type { Image } from './processing/image.js';
 export type { ImageLimits } from './processing/image-limits.js';

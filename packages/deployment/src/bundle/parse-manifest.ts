@@ -1,4 +1,5 @@
 import { type DType, dtypeFacts, ModelwrightError } from '@modelwright/core';
+import { checkProcessing } from '../processing/check-processing.js';
 import type { BundleManifest, FileRecord, TensorInfo } from './manifest.js';
 
 /** More than this no manifest needs, whatever its labels. */
@@ -23,7 +24,7 @@ export function parseManifest(bytes: Uint8Array, where: string): BundleManifest 
   const golden = check.object(manifest['golden'], 'golden');
   check.path(golden['file'], 'golden.file');
   check.text(golden['madeWith'], 'golden.madeWith');
-  if (manifest['processing'] !== undefined) check.object(manifest['processing'], 'processing');
+  if (manifest['processing'] !== undefined) checkProcessing(manifest['processing'], where);
   checkFiles(check, manifest['files']);
   return manifest as unknown as BundleManifest;
 }

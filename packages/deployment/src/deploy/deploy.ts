@@ -10,6 +10,7 @@ import { tensorInfosOf } from '../bundle/tensor-infos.js';
 import { writeBundle } from '../bundle/write-bundle.js';
 import { type GoldenOptions, makeGolden } from '../golden/make-golden.js';
 import { makeReadings } from '../golden/make-readings.js';
+import { checkProcessing } from '../processing/check-processing.js';
 import { type Processing, processingKey, tokenizerFilesOf } from '../processing/processing.js';
 import { processingOf, processorOf } from '../processing/processor.js';
 import { targetNamed } from '../targets/index.js';
@@ -120,7 +121,8 @@ async function commonParts(
   target: Target,
   options: DeployOptions,
 ): Promise<{ draft: ManifestDraft; common: readonly BundleFile[] }> {
-  const processing = options.processing ?? processingOf(model);
+  const processing =
+    options.processing === undefined ? processingOf(model) : checkProcessing(options.processing, 'the options');
   const tokenizerFiles = tokenizersOf(processing, options.tokenizers ?? {});
   const external = weightBytesOf(model) > mostWeightBytes ? { externalData: { location: `${modelFile}.data` } } : {};
   const { bytes, externalData = {} } = writeOnnx(model, external);

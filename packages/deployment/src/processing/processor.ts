@@ -1,6 +1,7 @@
 import { type Model, ModelwrightError, type Tensor, type TensorMap, type Value } from '@modelwright/core';
 import type { Tokenizer } from '@modelwright/text';
 import { embeddingsOf, labelsOf, numbersOf } from './answers.js';
+import { checkProcessing } from './check-processing.js';
 import type { ImageLimits } from './image-limits.js';
 import { type Processing, processingKey } from './processing.js';
 import { readImages } from './read-image.js';
@@ -67,18 +68,18 @@ export function processorOf(processed: ProcessedModel): Processor {
 /**
  * The processing that a model's metadata hold, so that a bare `.onnx` file has it, too.
  *
- * @throws {@link ModelwrightError} `invalid-data` if the entry is no JSON object.
+ * @throws {@link ModelwrightError} `invalid-data` if the entry is no processing.
  */
 export function processingOf(model: Model): Processing | undefined {
   const text = model.metadata[processingKey];
   if (text === undefined) return undefined;
+  let parsed: unknown;
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch {
-    // Said below.
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new ModelwrightError('invalid-data', `the processing in model '${model.name}' is not JSON`, { cause });
   }
-  throw new ModelwrightError('invalid-data', `the processing in the metadata of model '${model.name}' is not readable`);
+  return checkProcessing(parsed, `model '${model.name}'`);
 }
 
 type Rows = readonly Readonly<Record<string, Uint8Array | string>>[];
