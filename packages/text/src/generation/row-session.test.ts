@@ -80,6 +80,16 @@ describe.each(Object.entries(backends))('on %s', (_, open) => {
       [2, [3]],
       [3, [4]],
     ]);
+    // Two that are read together, and one that is not.
+    for (const row of [0, 1, 2]) {
+      session.rewind(row, 1);
+      held[row]?.splice(1);
+    }
+    await feed([
+      [0, [4, 4, 2]],
+      [1, [9, 8, 7, 6]],
+      [2, [1, 2, 3, 4, 5, 6]],
+    ]);
     session.rewind(2, 4);
     held[2]?.splice(4);
     session.rewind(0, 0);
@@ -93,9 +103,10 @@ describe.each(Object.entries(backends))('on %s', (_, open) => {
       [0, [6, 6, 6]],
       [3, [9]],
     ]);
-    const others = Array.from({ length: maxLength - session.heldBy(1) }, (_, index) => (index * 7) % 29);
+    const before = session.heldBy(1);
+    const others = Array.from({ length: maxLength - before }, (_, index) => (index * 7) % 29);
     // To the end of the buffers, in pieces that no padding reaches beyond.
-    for (let from = 0; from < others.length; from = session.heldBy(1) - 3) {
+    for (let from = 0; from < others.length; from = session.heldBy(1) - before) {
       await feed([[1, others.slice(from)]]);
     }
     expect(session.heldBy(1)).toBe(maxLength);

@@ -24,6 +24,11 @@ export interface RowTokens {
   readonly tokens: ArrayLike<number>;
 }
 
+/** What is read of a prompt. */
+interface Prompt extends RowTokens {
+  readonly tokens: readonly number[];
+}
+
 /** Sizes of pieces for backends that compile for one size. */
 const chunkSizes: readonly number[] = [8, 32, 128, 512];
 
@@ -115,14 +120,16 @@ export class RowSession {
     const results = new Map<number, Float32Array>();
     const steps = given.filter(({ tokens }) => tokens.length === 1);
     if (steps.length > 0) await this.#take(steps, 1, results);
-    for (const one of given) {
-      if (one.tokens.length <= 1) continue;
-      const count = Math.min(one.tokens.length, this.longestChunk);
-      for (let start = 0; start < count; ) {
-        const piece = Array.from(one.tokens).slice(start, count);
-        const size = this.#sizeFor(one.row, piece.length);
-        await this.#take([{ row: one.row, tokens: piece.slice(0, size) }], size, results);
-        start += size;
+    for (const group of this.#prompts(given)) {
+      const size = Math.max(...group.map(({ tokens }) => tokens.length));
+      for (let start = 0; start < size; ) {
+        const piece = this.#sizeFor(group, size - start);
+        await this.#take(
+          group.map(({ row, tokens }) => ({ row, tokens: tokens.slice(start, start + piece) })),
+          piece,
+          results,
+        );
+        start += piece;
       }
     }
     return results;
@@ -134,10 +141,27 @@ export class RowSession {
     await this.#first.executable.dispose();
   }
 
-  /** Extent of the next piece of a prompt. Padding may not reach beyond the buffers, where it would fall on the last position. */
-  #sizeFor(row: number, wanted: number): number {
+  /** Prompts that are read together: of similar length, so that little is padding, and none so far on that padding falls beyond its buffers. */
+  #prompts(given: readonly RowTokens[]): Prompt[][] {
+    const prompts = given
+      .filter(({ tokens }) => tokens.length > 1)
+      .map(({ row, tokens }) => ({ row, tokens: Array.from(tokens).slice(0, this.longestChunk) }))
+      .sort((one, other) => other.tokens.length - one.tokens.length);
+    const groups: Prompt[][] = [];
+    for (const prompt of prompts) {
+      const group = groups.at(-1);
+      const longest = group?.[0]?.tokens.length ?? Number.POSITIVE_INFINITY;
+      const isSimilar = isOpenFor(this.#options) && prompt.tokens.length * 4 >= longest * 3;
+      if (isSimilar && this.heldBy(prompt.row) + longest <= this.maxLength) group?.push(prompt);
+      else groups.push([prompt]);
+    }
+    return groups;
+  }
+
+  /** Extent of the next piece of prompts. Padding may not reach beyond the buffers, where it would fall on the last position. */
+  #sizeFor([first]: readonly Prompt[], wanted: number): number {
     if (isOpenFor(this.#options)) return wanted;
-    const room = this.maxLength - this.heldBy(row);
+    const room = this.maxLength - this.heldBy((first as Prompt).row);
     const fitting = chunkSizes.filter((size) => size <= room);
     return fitting.find((size) => size >= wanted) ?? fitting.at(-1) ?? 1;
   }
