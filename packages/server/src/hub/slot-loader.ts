@@ -124,8 +124,9 @@ export class SlotLoader {
   }
 
   #inTurn(slot: VersionSlot, work: () => Promise<void>): Promise<void> {
-    slot.pending = slot.pending.then(work);
-    return slot.pending;
+    const done = slot.pending.then(work);
+    slot.pending = done.catch(() => undefined);
+    return done;
   }
 }
 

@@ -11,7 +11,7 @@ export interface ConnectionLimits {
   readonly headMilliseconds?: number;
   /** From the first byte of a request to the last of its body. Default 60,000. */
   readonly bodyMilliseconds?: number;
-  /** Between two requests of one connection. Default 15,000. */
+  /** Between two requests of one connection. Default 75,000: longer than balancers keep theirs, so that they never use one that just closed. */
   readonly idleMilliseconds?: number;
   /** Nothing sent or read in the middle of an answer. Default 330,000. */
   readonly stalledMilliseconds?: number;
@@ -52,7 +52,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     void answer(incoming, outgoing);
   });
   server.timeout = limits.stalledMilliseconds ?? 330_000;
-  server.keepAliveTimeout = limits.idleMilliseconds ?? 15_000;
+  server.keepAliveTimeout = limits.idleMilliseconds ?? 75_000;
   server.maxConnections = limits.maxConnections ?? 20_000;
   await listen(server, host, port);
   return {
