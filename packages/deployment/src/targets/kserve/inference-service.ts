@@ -51,7 +51,6 @@ export function servingRuntime(image: string): object {
     kind: 'ServingRuntime',
     metadata: { name: ownRuntime },
     spec: {
-      annotations: { 'prometheus.kserve.io/port': '8080', 'prometheus.kserve.io/path': '/metrics' },
       supportedModelFormats: [{ name: 'onnx', version: '1', autoSelect: false }],
       protocolVersions: ['v2', 'grpc-v2'],
       containers: [

@@ -93,8 +93,9 @@ function readme({ manifest, image }: { readonly manifest: ManifestDraft; readonl
   const name = kubernetesName(manifest.name);
   return `# ${manifest.name} on Kubernetes
 
-    docker build -t ${image} ..                                     and push it to where the cluster finds it
-    modelwright keys create --name first --file keys.json           prints the key once, keeps its hash
+    docker build -t ${image} ..                                       and push it to where the cluster finds it
+    modelwright keys create --name first --file keys.json             prints the key once, keeps its hash
+    modelwright keys create --name prometheus --role viewer --file keys.json
     kubectl create secret generic ${name}-keys --from-file=keys.json
     kubectl apply -k .
     kubectl port-forward service/${name} 8000:80
@@ -104,6 +105,20 @@ function readme({ manifest, image }: { readonly manifest: ManifestDraft; readonl
 - \`horizontal-pod-autoscaler.yaml\`: more pods while \`${pendingMetric}\` shows requests that wait, or processors are busy. The cluster
   reads that metric through an adapter: for prometheus-adapter, the rule below. Without one it goes by the processors alone.
 - \`network-policy.yaml\`: pods take requests on their two ports and talk to nobody.
+
+Prometheus asks \`/metrics\` with the key that was made for it:
+
+    scrape_configs:
+      - job_name: ${name}
+        authorization: { credentials_file: /etc/prometheus/modelwright.key }
+        kubernetes_sd_configs: [{ role: pod }]
+        relabel_configs:
+          - { source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_name], regex: ${name}, action: keep }
+          - { source_labels: [__meta_kubernetes_pod_container_port_name], regex: http, action: keep }
+          - { source_labels: [__meta_kubernetes_namespace], target_label: namespace }
+          - { source_labels: [__meta_kubernetes_pod_name], target_label: pod }
+
+and the adapter makes of them what the autoscaler asks for:
 
     rules:
       - seriesQuery: '${pendingMetric}{namespace!="",pod!=""}'

@@ -55,11 +55,6 @@ export function deploymentOf(plan: WorkloadPlan): object {
       template: {
         metadata: {
           labels: labelsOf(manifest),
-          annotations: {
-            'prometheus.io/scrape': 'true',
-            'prometheus.io/port': String(httpPort),
-            'prometheus.io/path': '/metrics',
-          },
         },
         spec: podOf(plan),
       },
