@@ -108,10 +108,10 @@ describe('rows', () => {
   });
 
   test('of a reader who is slow are not held up: what piles up comes as one piece', async () => {
-    const pieces = service.generate(ask('patience', { maxTokens: 20 }), {});
+    const pieces = service.generate(ask('patience', { maxTokens: 20 }), {})[Symbol.asyncIterator]();
     const { value: first } = await pieces.next();
     await collect(service.generate(ask('somebody else', { maxTokens: 30 }), {}));
-    const rest = await collect(pieces);
+    const rest = await collect({ [Symbol.asyncIterator]: () => pieces });
     expect(rest.pieces).toBeLessThan(4);
     expect((first as GenerationPiece).text + rest.text).toBe(await expected('patience', 20));
   });

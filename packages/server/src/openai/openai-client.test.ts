@@ -185,7 +185,7 @@ describe('embeddings', () => {
       Object.values(evaluateGraph(encoder.graph, { tokens: tensor([row], { dtype: 'int32' }) }))[0] as Tensor,
     );
     const norm = Math.hypot(...values);
-    return values.map((value) => value / norm);
+    return Array.from(values, (value) => value / norm);
   };
 
   // The client asks for base64 by itself and decodes it.

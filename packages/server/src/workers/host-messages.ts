@@ -65,6 +65,7 @@ export interface PlainError {
   readonly input?: string;
 }
 
+/** An error to be sent. */
 export function toPlainError(error: unknown): PlainError {
   if (!isModelwrightError(error))
     return { code: 'backend-failure', message: error instanceof Error ? error.message : String(error) };
@@ -72,6 +73,7 @@ export function toPlainError(error: unknown): PlainError {
   return { code: error.code, message: error.message, ...(input === undefined ? {} : { input }) };
 }
 
+/** An error that came. */
 export function fromPlainError({ code, message, input }: PlainError): ModelwrightError {
   return new ModelwrightError(code, message, input === undefined ? {} : { input });
 }
@@ -85,6 +87,7 @@ export function toPlain(tensors: TensorMap): PlainTensors {
   return Object.fromEntries(entries);
 }
 
+/** Tensors that came. */
 export function fromPlain(tensors: PlainTensors): TensorMap {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, { dtype, shape, data }]) => [name, new Tensor(dtype, shape, data)]),

@@ -26,7 +26,7 @@ const backends: { readonly [name: string]: () => Promise<Backend> } = {
 /** The logits after the last of `ids`, by the whole model. */
 function wholeLogits(model: Model, ids: readonly number[]): number[] {
   const logits = evaluateGraph(model.graph, { tokens: tensor([ids], { dtype: 'int32' }) })['logits'] as Tensor;
-  return toNumbers(logits).slice(-(logits.shape[2] as number));
+  return Array.from(toNumbers(logits)).slice(-(logits.shape[2] as number));
 }
 
 describe.each(Object.entries(backends))('on %s', (_, open) => {
