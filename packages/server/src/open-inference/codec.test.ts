@@ -35,7 +35,7 @@ function infoOf(inputs: TensorMap, outputs: TensorMap = inputs): ModelInfo {
 /** Any tensor of `dtype`, with every bit pattern that its elements can have. */
 function anyTensor(dtype: DType): fc.Arbitrary<Tensor> {
   const shapes = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 3 });
-  return shapes.chain((shape) => {
+  return shapes.chain((shape): fc.Arbitrary<Tensor> => {
     const length = shape.reduce((product, extent) => product * extent, 1);
     if (dtype === 'string') {
       const texts = fc.array(fc.string({ unit: 'grapheme' }), { minLength: length, maxLength: length });
