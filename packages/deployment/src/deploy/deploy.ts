@@ -8,6 +8,7 @@ import { isPathInside } from '../bundle/parse-manifest.js';
 import { sha256 } from '../bundle/sha256.js';
 import { tensorInfosOf } from '../bundle/tensor-infos.js';
 import { writeBundle } from '../bundle/write-bundle.js';
+import type { GoldenSet } from '../golden/golden-set.js';
 import { type GoldenOptions, makeGolden } from '../golden/make-golden.js';
 import { makeReadings } from '../golden/make-readings.js';
 import { checkProcessing } from '../processing/check-processing.js';
@@ -161,11 +162,20 @@ async function makeGoldenSet(
   model: Model,
   processing: Processing | undefined,
   options: DeployOptions,
-): Promise<Awaited<ReturnType<typeof makeGolden>>> {
+): Promise<GoldenSet> {
   const golden = await makeGolden(model, options.backend, { ...options.golden, processing });
+  if (isDeaf(golden)) options.report?.('the golden answers are the same for all inputs: give examples that differ');
   const tokenizers = await loadedTokenizers(options.tokenizers ?? {});
   const readings = makeReadings(processorOf({ model, processing, tokenizers }), processing);
   return readings.length === 0 ? golden : { ...golden, readings };
+}
+
+/** Whether a model gave one answer to different inputs, which would prove little. */
+function isDeaf({ cases }: GoldenSet): boolean {
+  const [first, second] = cases;
+  if (first === undefined || second === undefined) return false;
+  const text = (tensors: object): string => JSON.stringify(tensors);
+  return text(first.inputs) !== text(second.inputs) && text(first.outputs) === text(second.outputs);
 }
 
 async function loadedTokenizers(
