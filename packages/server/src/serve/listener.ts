@@ -1,6 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as TcpServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { ModelwrightError } from '@modelwright/core';
 import type { Certificates } from './certificates.js';
@@ -36,6 +36,8 @@ export interface Listener {
   close(drainMilliseconds: number): Promise<void>;
 }
 
+const graceMilliseconds = 500;
+
 /**
  * Opens a socket and answers HTTP/1.1 on it, in the clear or over TLS.
  *
@@ -44,11 +46,13 @@ export interface Listener {
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const { limits = {}, certificates, host, port } = options;
   let isClosing = false;
+  const running = new Set<ServerResponse>();
   const answer = getRequestListener(options.fetch, { overrideGlobalObjects: options.ownsProcess ?? false });
   const server = createHttpServer(certificates, limits);
   server.on('request', (incoming, outgoing) => {
-    // Who keeps a connection open learns that it is over.
-    if (isClosing) outgoing.setHeader('connection', 'close');
+    running.add(outgoing);
+    outgoing.once('close', () => running.delete(outgoing));
+    if (isClosing) announceEnd(outgoing);
     void answer(incoming, outgoing);
   });
   server.timeout = limits.stalledMilliseconds ?? 330_000;
@@ -59,16 +63,38 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     port: (server.address() as AddressInfo).port,
     async close(drainMilliseconds) {
       isClosing = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      // Connections become idle one by one as their last requests end.
-      const sweep = setInterval(() => server.closeIdleConnections(), 50);
-      const timer = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
-      await closed;
-      clearInterval(sweep);
-      clearTimeout(timer);
+      for (const outgoing of running) announceEnd(outgoing);
+      await closeGently(server, drainMilliseconds);
     },
   };
+}
+
+/** Who keeps a connection open learns with an answer that it is the last one. */
+function announceEnd(outgoing: ServerResponse): void {
+  if (!outgoing.headersSent) outgoing.setHeader('connection', 'close');
+}
+
+/**
+ * Listens no more; connections get a moment to send a request that is on its way and to learn from its answer that it was the last.
+ * `close` of Node's HTTP server would cut idle ones at once, also those on which a request is just coming in.
+ */
+async function closeGently(server: Server | SecureServer, drainMilliseconds: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    TcpServer.prototype.close.call(server, () => resolve());
+  });
+  const timer = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
+  let sweep: NodeJS.Timeout | undefined;
+  const grace = setTimeout(
+    () => {
+      server.closeIdleConnections();
+      // Others become idle one by one as their last requests end.
+      sweep = setInterval(() => server.closeIdleConnections(), 50);
+    },
+    Math.min(graceMilliseconds, drainMilliseconds / 2),
+  );
+  await closed;
+  for (const each of [timer, grace]) clearTimeout(each);
+  clearInterval(sweep);
 }
 
 function createHttpServer(certificates: Certificates | undefined, limits: ConnectionLimits): Server | SecureServer {
