@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request as plainRequest } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { isModelwrightError, ModelwrightError } from '@modelwright/core';
 import type { LoadRequest } from './request.js';
 
 /** How much load, for how long. */
@@ -78,7 +79,7 @@ class LoadTest {
       if (status === 200) this.#latencies.push(performance.now() - dueAt);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      count(this.#failures, code ?? message);
+      count(this.#failures, isModelwrightError(error) ? message : (code ?? message));
     }
   }
 
@@ -89,7 +90,9 @@ class LoadTest {
       const sent: ClientRequest = begin(url, { method: 'POST', headers, agent: this.#agent }, (answer) =>
         readAll(answer, resolve, reject),
       );
-      sent.setTimeout(this.#options.timeoutMilliseconds, () => sent.destroy(new RangeError('timeout')));
+      sent.setTimeout(this.#options.timeoutMilliseconds, () =>
+        sent.destroy(new ModelwrightError('deadline-exceeded', 'timeout')),
+      );
       sent.on('error', reject);
       sent.end(body);
     });
