@@ -39,6 +39,8 @@ export type ServerEvent =
       readonly version: string;
       readonly state: ModelState;
       readonly reason: string;
+      /** What somebody who serves it should know, when it is ready: why its requests do not run together, say. */
+      readonly notes?: readonly string[];
       readonly sha256?: string;
       /** Who asked for it, if it was not the server itself. */
       readonly principal?: Principal;

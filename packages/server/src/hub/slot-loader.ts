@@ -112,12 +112,14 @@ export class SlotLoader {
     slot.state = state;
     slot.reason = reason;
     const sha256 = slot.loaded?.artifact.sha256;
+    const notes = state === 'READY' ? (slot.loaded?.served.notes ?? []) : [];
     this.#options.events.emit({
       kind: 'model-state',
       model: slot.model,
       version: slot.version,
       state,
       reason,
+      ...(notes.length === 0 ? {} : { notes }),
       ...(sha256 === undefined ? {} : { sha256 }),
       ...(principal === undefined ? {} : { principal }),
     });

@@ -63,7 +63,8 @@ function logState(
   // Without having been unloaded it could not be loaded; ready for a reason, the new files could not be.
   const isBroken =
     facts.state === 'UNAVAILABLE' ? before !== 'UNLOADING' : facts.state === 'READY' && facts.reason !== '';
-  logger[isBroken ? 'warn' : 'info'](
+  const isNotable = isBroken || facts.notes !== undefined;
+  logger[isNotable ? 'warn' : 'info'](
     { event: kind, ...facts, ...(principal && { principal: principal.id }) },
     'model changed',
   );
