@@ -16,6 +16,7 @@ export { sha256 } from './bundle/sha256.js';
 export { tensorInfosOf } from './bundle/tensor-infos.js';
 export { type UrlSourceOptions, urlSource } from './bundle/url-source.js';
 export { type BundleReport, type FileVerdict, verifyBundle } from './bundle/verify-bundle.js';
+export { decryptedSource } from './encryption/decrypted-source.js';
 export { decryptFile, type EncryptOptions, encryptFile, isEncrypted, rewrapKey } from './encryption/encrypted-file.js';
 export {
   type KeyManagementService,

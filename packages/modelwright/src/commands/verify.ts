@@ -5,11 +5,12 @@ import {
   type BundleReport,
   type BundleSource,
   createVerifier,
+  decryptedSource,
   manifestFile,
   urlSource,
   verifyBundle,
 } from '@modelwright/deployment';
-import { folderSource, verifyModelSignature } from '@modelwright/deployment/node';
+import { folderSource, keyFileProvider, verifyModelSignature } from '@modelwright/deployment/node';
 import type { Command } from 'commander';
 import { formatBytes, plural } from '../cli/format.js';
 import { collectNames } from '../cli/option-values.js';
@@ -22,6 +23,7 @@ interface VerifyOptions extends OutputOptions {
   readonly backend?: string;
   readonly run: boolean;
   readonly publicKey?: readonly string[];
+  readonly modelKey?: string;
 }
 
 const examples = `
@@ -45,6 +47,7 @@ export function addVerifyCommand(program: Command): void {
     .option('-b, --backend <name>', 'where the golden inputs are run')
     .option('--no-run', 'do not run the model')
     .option('--public-key <files>', 'the signature has to be by one of these keys, PEM', collectNames)
+    .option('--model-key <file>', 'key of encrypted files')
     .option('--json', 'print the report as JSON')
     .addHelpText('after', examples)
     .action((bundle: string, options: VerifyOptions) => runCommand(options, () => verify(bundle, options)));
@@ -53,7 +56,7 @@ export function addVerifyCommand(program: Command): void {
 async function verify(bundle: string, options: VerifyOptions): Promise<CommandResult> {
   const signature = options.publicKey === undefined ? undefined : await signatureVerdict(bundle, options.publicKey);
   if (signature !== undefined && !(await isBundle(bundle))) return signatureResult(bundle, signature);
-  const source = sourceOf(bundle);
+  const source = await sourceOf(bundle, options.modelKey);
   if (!options.run) return resultOf(bundle, await verifyBundle(source), { signature });
   const { backend, notes } = await backendForCommand(options.backend);
   notes.forEach(note);
@@ -100,15 +103,15 @@ async function isBundle(path: string): Promise<boolean> {
 
 const isAddress = (bundle: string): boolean => /^https?:\/\//i.test(bundle);
 
-function sourceOf(bundle: string): BundleSource {
-  if (isAddress(bundle)) return urlSource(bundle);
+async function sourceOf(bundle: string, key: string | undefined): Promise<BundleSource> {
   if (bundle.endsWith('.onnx')) {
     throw new ModelwrightError('invalid-argument', `'${bundle}' is a model, not a bundle`, {
       file: bundle,
       hint: `make a bundle of it: modelwright deploy ${bundle} --target onnx`,
     });
   }
-  return folderSource(bundle);
+  const source = isAddress(bundle) ? urlSource(bundle) : folderSource(bundle);
+  return key === undefined ? source : decryptedSource(source, await keyFileProvider(key));
 }
 
 function signatureResult(path: string, signature: SignatureVerdict): CommandResult {

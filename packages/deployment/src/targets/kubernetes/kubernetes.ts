@@ -103,7 +103,8 @@ function readme({ manifest, image }: { readonly manifest: ManifestDraft; readonl
 - \`deployment.yaml\`: pods without root, with a read-only file system and no service account; \`/startupz\`, \`/readyz\` and \`/livez\` are
   probed. A pod is ready when its model gave the golden answers; a model that was changed on the way never is.
 - \`horizontal-pod-autoscaler.yaml\`: more pods while \`${pendingMetric}\` shows requests that wait, or processors are busy. The cluster
-  reads that metric through an adapter: for prometheus-adapter, the rule below. Without one it goes by the processors alone.
+  reads that metric through an adapter: for prometheus-adapter, the rule below. Without one it goes by the processors alone, and takes
+  no pods away.
 - \`network-policy.yaml\`: pods take requests on their two ports and talk to nobody.
 
 Prometheus asks \`/metrics\` with the key that was made for it:
