@@ -182,12 +182,9 @@ describe('loading', () => {
 
 describe('memory', () => {
   it('unloads what was used longest ago, and brings it back with the next request', async () => {
-    const [a, b, c] = [1, 2, 3].map((factor) => ({ versions: { 1: scale(factor, 1000) } })) as [
-      MemoryModel,
-      MemoryModel,
-      MemoryModel,
-    ];
-    const { hub, view } = await openHub({ a, b, c }, { control: 'explicit', memoryLimitBytes: 10_000 });
+    const model = (factor: number): MemoryModel => ({ versions: { 1: scale(factor, 1000) } });
+    const models = { a: model(1), b: model(2), c: model(3) };
+    const { hub, view } = await openHub(models, { control: 'explicit', memoryLimitBytes: 10_000 });
     await view.load('a');
     await view.load('b');
     expect(await factorOf(view, 'a')).toBe(1);
