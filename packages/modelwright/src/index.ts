@@ -1,6 +1,8 @@
 // Two packages have a `zeros`: the tensor keeps the name, the initializer (usually given by its name, 'zeros') does not.
 export * from '@modelwright/core';
 export { zeros } from '@modelwright/core';
+export * from '@modelwright/deployment';
+export * from '@modelwright/deployment/node';
 export * from '@modelwright/models';
 export { zeros as zerosInitializer } from '@modelwright/models';
 export * from '@modelwright/onnx';
