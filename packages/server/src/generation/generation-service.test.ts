@@ -1,5 +1,5 @@
 import { createBackend } from '@modelwright/backend-onnxruntime';
-import type { Backend } from '@modelwright/core';
+import { type Backend, counterUniform } from '@modelwright/core';
 import { gpt } from '@modelwright/models';
 import { createGenerator, type TextGenerator } from '@modelwright/text';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -91,6 +91,8 @@ describe('rows', () => {
     await expect(late).rejects.toMatchObject({ code: 'deadline-exceeded' });
     expect((await collect(service.generate(ask('next', { maxTokens: 6 }), {}))).text).toBe(await expected('next', 6));
     expect(service.waitingCount).toBe(0);
+    const { fail, success, queue } = service.statistics().inferenceStats;
+    expect([fail.count, success.count, queue.count]).toEqual([2, 3, 3]);
   });
 
   test('go on from what they hold, for the same scope only', async () => {
@@ -105,6 +107,37 @@ describe('rows', () => {
     }
     const whole = await collect(service.generate(longer, { scope: 'bob' }));
     expect([whole.cachedTokens, whole.text]).toEqual([longer.prompt.length - 1, again.text]);
+  });
+
+  test('that change hands in every order leave no trace in each other', async () => {
+    const random = counterUniform(11, 0, 200);
+    const texts = ['a', 'the word', 'the words of a longer text', 'the word, again'];
+    const answers = new Map<string, string>();
+    const run = async (index: number): Promise<void> => {
+      const [first, second, third] = [0, 1, 2].map((at) => random[3 * index + at] as number) as [
+        number,
+        number,
+        number,
+      ];
+      const prompt = texts[Math.floor(first * texts.length)] as string;
+      const maxTokens = 1 + Math.floor(second * 14);
+      const scope = third < 0.5 ? {} : { scope: 'ada' };
+      const pieces = service.generate(ask(prompt, { maxTokens }), scope);
+      if (third > 0.8) for await (const _ of pieces) break;
+      else {
+        const key = `${prompt}|${maxTokens}`;
+        const { text } = await collect(pieces);
+        expect(answers.get(key) ?? text).toBe(text);
+        answers.set(key, text);
+      }
+    };
+    for (let start = 0; start < 40; start += 8)
+      await Promise.all(Array.from({ length: 8 }, (_, index) => run(start + index)));
+    expect(answers.size).toBeGreaterThan(15);
+    for (const [key, text] of answers) {
+      const [prompt, maxTokens] = key.split('|') as [string, string];
+      expect(text).toBe(await expected(prompt, Number(maxTokens)));
+    }
   });
 
   test('of a reader who is slow are not held up: what piles up comes as one piece', async () => {
@@ -125,7 +158,7 @@ describe('limits', () => {
     await expect(collect(service.generate(request, {}))).rejects.toMatchObject({ details: { input } });
   });
 
-  test('of a tokenizer that is missing, or a template that is none, are told when the model is loaded', async () => {
+  test('of a tokenizer that is missing or too large, or a template that is none, are told when the model is loaded', async () => {
     const missing = artifact({}, { tokenizers: new Map() });
     await expect(createGenerationService(missing, { backend })).rejects.toMatchObject({
       code: 'invalid-configuration',
@@ -133,6 +166,9 @@ describe('limits', () => {
     const outputs = { logits: { kind: 'generation', tokenizer: 'tokenizer.json', chatTemplate: '{% if %}' } } as const;
     const broken = artifact({}, { processing: { outputs } });
     await expect(createGenerationService(broken, { backend })).rejects.toMatchObject({ code: 'invalid-configuration' });
+    const small = gpt({ vocabularySize: 8, sequenceLength: 8, layers: 1, heads: 1, width: 4 });
+    const few = createGenerationService(artifact({}, { model: small }), { backend });
+    await expect(few).rejects.toMatchObject({ code: 'invalid-configuration' });
     expect(await createGenerationService(artifact({}, { processing: {} }), { backend })).toBeUndefined();
   });
 });

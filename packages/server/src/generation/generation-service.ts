@@ -8,7 +8,9 @@ import type {
   GenerationRequest,
   GenerationService,
 } from '../contract/generation.js';
+import type { ModelStatistics } from '../contract/model-info.js';
 import type { ModelArtifact } from '../contract/served-model.js';
+import { StatisticsCounter } from '../serving/statistics.js';
 import { chatTemplate } from './chat-template.js';
 import { ContinuousBatcher } from './continuous-batcher.js';
 import type { DecodingPlan, OpenDecoder, RowDecoder } from './row-decoder.js';
@@ -22,6 +24,8 @@ export interface LoadedGeneration extends GenerationService {
   readonly maxConcurrent: number;
   /** Texts that wait for a row. */
   readonly waitingCount: number;
+  /** Texts answered and steps run since it was opened. */
+  statistics(): ModelStatistics;
   /** Takes no more; what is under way may go on for at most `drainMilliseconds`. Idempotent. */
   dispose(drainMilliseconds?: number): Promise<void>;
 }
@@ -75,20 +79,36 @@ export async function createGenerationService(
   const { maxLength } = plan;
   const session =
     (await openDecoder?.(artifact, plan)) ?? (await RowSession.open(artifact.model, { backend, ...plan }));
-  requireFitting(artifact, tokenizer, session);
+  if (tokenizer.vocabularySize > session.vocabularySize) {
+    await session.dispose();
+    throw tooManyTokens(artifact, tokenizer, session);
+  }
+  const counter = new StatisticsCounter();
   const batcher = new ContinuousBatcher(session, {
     model,
     maxQueueSize: configuration.queue?.maxSize ?? usualQueueSize,
-    onStep: ({ rowCount, nanoseconds }) =>
-      events?.emit({ kind: 'execution', model, version, batchSize: rowCount, computeNanoseconds: nanoseconds }),
+    onStep: ({ rowCount, nanoseconds }) => {
+      counter.execution(rowCount, nanoseconds);
+      events?.emit({ kind: 'execution', model, version, batchSize: rowCount, computeNanoseconds: nanoseconds });
+    },
   });
   const maxTokens = Math.min(configuration.generation?.maxTokens ?? maxLength, maxLength);
   const rules = { tokenizer, maxLength, maxTokens, ...stopsOf(output, tokenizer) };
-  return new BatchedGeneration({ model, session, batcher, rules, ...(render === undefined ? {} : { render }) });
+  return new BatchedGeneration({
+    model,
+    version,
+    session,
+    batcher,
+    counter,
+    rules,
+    ...(render === undefined ? {} : { render }),
+  });
 }
 
 interface BatchedGenerationParts {
   readonly model: string;
+  readonly version: string;
+  readonly counter: StatisticsCounter;
   readonly session: RowDecoder;
   readonly batcher: ContinuousBatcher;
   readonly rules: SequenceRules;
@@ -149,14 +169,30 @@ class BatchedGeneration implements LoadedGeneration {
         isLast = piece.finishReason !== undefined;
         yield piece;
       }
+      this.#count(sequence, true);
+    } catch (error) {
+      this.#count(sequence, false);
+      throw error;
     } finally {
       sequence.cancel();
     }
   }
 
+  statistics(): ModelStatistics {
+    const { model: name, version, counter } = this.#parts;
+    return counter.read({ name, version, pendingCount: this.waitingCount, memoryBytes: this.memoryBytes });
+  }
+
   dispose(drainMilliseconds = 0): Promise<void> {
     this.#closing ??= this.#parts.batcher.close(drainMilliseconds);
     return this.#closing;
+  }
+
+  #count({ times: { waited, total } }: Sequence, isWhole: boolean): void {
+    const [queue, all] = [Math.round(waited * 1e6), Math.round(total * 1e6)];
+    const timing = { queue, computeInput: 0, computeInfer: all - queue, computeOutput: 0 };
+    if (isWhole) this.#parts.counter.success(1, timing, all);
+    else this.#parts.counter.failure(all);
   }
 }
 
@@ -173,13 +209,13 @@ function tokenizerOf({ name, tokenizers }: ModelArtifact, output: GenerationOutp
   );
 }
 
-function requireFitting({ name }: ModelArtifact, { vocabularySize }: Tokenizer, session: RowDecoder): void {
-  if (vocabularySize <= session.vocabularySize) return;
-  throw new ModelwrightError(
-    'invalid-configuration',
-    `the tokenizer of model '${name}' has ${vocabularySize} tokens, the model scores ${session.vocabularySize}`,
-    { given: vocabularySize, allowed: session.vocabularySize },
-  );
+function tooManyTokens(
+  { name }: ModelArtifact,
+  { vocabularySize: given }: Tokenizer,
+  { vocabularySize: allowed }: RowDecoder,
+): ModelwrightError {
+  const message = `the tokenizer of model '${name}' has ${given} tokens, the model scores ${allowed}`;
+  return new ModelwrightError('invalid-configuration', message, { given, allowed });
 }
 
 /** How long rows are and how many there are. */

@@ -19,6 +19,8 @@ export class Sequence {
   readonly prompt: readonly number[];
   readonly scope: string | undefined;
   readonly pieces: PieceBuffer = new PieceBuffer();
+  readonly #arrivedAt: number = performance.now();
+  #waitedMilliseconds: number | undefined;
   readonly #rules: SequenceRules;
   readonly #options: GenerationOptions;
   readonly #choice: TokenChoice;
@@ -52,6 +54,12 @@ export class Sequence {
     return this.#isEnded;
   }
 
+  /** How long it has waited for a row, and how long it has been there in all, in milliseconds. */
+  get times(): { readonly waited: number; readonly total: number } {
+    const total = performance.now() - this.#arrivedAt;
+    return { waited: this.#waitedMilliseconds ?? total, total };
+  }
+
   /** Tokens that the row has to hold, from `held` on: the rest of the prompt, or the last token. */
   next(held: number): readonly number[] {
     const read = this.prompt.length;
@@ -60,6 +68,7 @@ export class Sequence {
 
   /** Says that the row it got holds the first tokens of the prompt already. */
   began(cachedTokens: number): void {
+    this.#waitedMilliseconds = performance.now() - this.#arrivedAt;
     this.#cachedTokens = cachedTokens;
   }
 

@@ -3,6 +3,7 @@ import type { ModelArtifact, ServedModel } from '../contract/served-model.js';
 import { createServedModel } from '../serving/create-served-model.js';
 import { createGenerationService } from './generation-service.js';
 import type { DecodingPlan, OpenDecoder, RowDecoder } from './row-decoder.js';
+import { sumStatistics } from './sum-statistics.js';
 
 /** As {@link OpenDecoder}, with what the model is served with. */
 export type OpenDecoderFor = (
@@ -51,10 +52,7 @@ function withGeneration(
     ...(served.notes === undefined ? {} : { notes: served.notes }),
     generation,
     infer: (inputs, options) => served.infer(inputs, options),
-    statistics: () => {
-      const statistics = served.statistics();
-      return { ...statistics, pendingCount: statistics.pendingCount + generation.waitingCount, memoryBytes };
-    },
+    statistics: () => sumStatistics(served.statistics(), generation.statistics()),
     dispose: async (drainMilliseconds) => {
       await Promise.all([served.dispose(drainMilliseconds), generation.dispose(drainMilliseconds)]);
     },

@@ -3,7 +3,7 @@ import { type Backend, evaluateGraph, type Tensor, tensor, toNumbers } from '@mo
 import { createGenerator, type TextGenerator } from '@modelwright/text';
 import OpenAI, { type APIError, BadRequestError, NotFoundError } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { memoryRepository } from '../repository/memory-repository.js';
+import { type MemoryModel, memoryRepository } from '../repository/memory-repository.js';
 import { type RunningServer, serve } from '../serve/serve.js';
 import { contextLength, encoder, languageModels, tokenizer, writer } from './language-models.cases.js';
 
@@ -11,10 +11,10 @@ let backend: Backend;
 let server: RunningServer;
 let client: OpenAI;
 let generator: TextGenerator;
+const models = memoryRepository(languageModels);
 
 beforeAll(async () => {
   backend = await createBackend({ engine: 'native' });
-  const models = memoryRepository(languageModels);
   server = await serve({ models, backend, port: 0 });
   generator = await createGenerator(writer, { backend, tokenizer });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
@@ -223,6 +223,20 @@ describe('models', () => {
     expect(model).toBe('writer@1');
     await expect(client.completions.create({ model: 'writer@2', prompt: 'a' })).rejects.toBeInstanceOf(NotFoundError);
   });
+});
+
+test('a model that is replaced lets answers end', async () => {
+  const stream = await client.completions.create({ ...greedy, prompt: 'once more', max_tokens: 60, stream: true });
+  const chunks = stream[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  models.set('writer', languageModels['writer'] as MemoryModel);
+  const replaced = server.hub.refresh();
+  let text = '';
+  for (let next = first; next.done !== true; next = await chunks.next()) text += next.value.choices[0]?.text ?? '';
+  expect(text).toBe(await expected('once more', 60));
+  await replaced;
+  const { choices } = await client.completions.create({ ...greedy, prompt: 'the quick', max_tokens: 12 });
+  expect(choices[0]?.text).toBe(await expected('the quick', 12));
 });
 
 describe('errors', () => {
