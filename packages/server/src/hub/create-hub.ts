@@ -31,6 +31,8 @@ export interface HubOptions {
   readonly drainMilliseconds?: number;
   /** Looks at each version before it serves, and refuses it by throwing. Default {@link admitGolden}: bundles have to prove themselves. */
   readonly admit?: Admission;
+  /** Told once when the repository cannot be read any more while it is polled; what is loaded goes on serving. */
+  readonly onProblem?: (error: unknown) => void;
   /** Uniform in [0, 1): draws versions by their share. Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -84,7 +86,7 @@ export function prepareHub(repository: ModelRepository, options: HubOptions): Hu
     async start() {
       await registry.refresh();
       isStarted = true;
-      if (typeof control === 'object') stopPolling = poll(registry, control.pollMilliseconds);
+      if (typeof control === 'object') stopPolling = poll(registry, control.pollMilliseconds, options.onProblem);
     },
     refresh: () => registry.refresh(),
     retire() {
@@ -100,16 +102,28 @@ export function prepareHub(repository: ModelRepository, options: HubOptions): Hu
 }
 
 /** Refreshes again and again, with a pause after each. A repository that cannot be read just now is tried again. */
-function poll(registry: ModelRegistry, pauseMilliseconds: number): () => void {
+function poll(
+  registry: ModelRegistry,
+  pauseMilliseconds: number,
+  onProblem: (error: unknown) => void = () => {},
+): () => void {
   let timer: ReturnType<typeof setTimeout>;
+  let isStopped = false;
+  let isTold = false;
+  const refresh = async (): Promise<void> => {
+    try {
+      await registry.refresh();
+      isTold = false;
+    } catch (error) {
+      if (!isTold) onProblem(error);
+      isTold = true;
+    }
+    if (!isStopped) next();
+  };
   const next = (): void => {
-    timer = setTimeout(async () => {
-      await registry.refresh().catch(() => undefined);
-      if (!isStopped) next();
-    }, pauseMilliseconds);
+    timer = setTimeout(refresh, pauseMilliseconds);
     (timer as { unref?(): void }).unref?.();
   };
-  let isStopped = false;
   next();
   return () => {
     isStopped = true;

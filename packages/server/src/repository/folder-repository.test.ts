@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createReferenceBackend, isModelwrightError } from '@modelwright/core';
@@ -109,6 +109,24 @@ describe('layouts', () => {
       .scan()
       .catch((thrown: unknown) => thrown);
     expect(isModelwrightError(error, 'file-unreadable')).toBe(true);
+  });
+});
+
+describe('a folder that goes away', () => {
+  it('takes nothing with it: what is loaded serves on, and somebody hears of it once', async () => {
+    const folder = await folderOf('unmounted', { 'm.onnx': scale(2) });
+    const problems: unknown[] = [];
+    const hub = await createHub(folderRepository(folder), {
+      ...{ backend, createServedModel, control: { pollMilliseconds: 5 } },
+      onProblem: (error) => problems.push(error),
+    });
+    await rename(folder, `${folder}-elsewhere`);
+    await expect.poll(() => problems.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(problems).toHaveLength(1);
+    const { outputs } = await hub.viewOf(someone).infer({ model: 'm', inputs: ones });
+    expect(outputs['y']?.data[0]).toBe(2);
+    await hub.dispose();
   });
 });
 

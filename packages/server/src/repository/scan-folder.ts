@@ -54,8 +54,9 @@ export async function scanFolder(path: string): Promise<readonly FoundModel[]> {
   const models = [...(await scanBare(path, entries.files))];
   for (const name of entries.folders) {
     if (!isModelName(name)) continue;
-    const model = await scanModel(join(path, name), name);
-    if (model.versions.length > 0 || model.configurationFile !== undefined) models.push(model);
+    const model = await scanModel(join(path, name), name).catch(() => unreadable(name));
+    const isModel = model.versions.length > 0 || model.configurationFile !== undefined || model.problem !== undefined;
+    if (isModel) models.push(model);
   }
   return withoutDoubles(models);
 }
@@ -136,6 +137,11 @@ function versionOf(
   }
   const sizeBytes = version.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return { ...version, fingerprint: hash.digest('hex'), sizeBytes };
+}
+
+/** One folder that cannot be read does not hide the others. */
+function unreadable(name: string): FoundModel {
+  return { name, versions: [], problem: `the folder '${name}' cannot be read` };
 }
 
 function withoutDoubles(models: readonly FoundModel[]): readonly FoundModel[] {

@@ -67,7 +67,8 @@ async function open(options: ServeOptions, closer: Closer): Promise<RunningServe
   const watch = observe(options, events, logger);
   const certificates = openTls(options, logger, closer);
   const createServedModel = nodeServing(options);
-  const hub = prepareHub(repositoryOf(options), { ...options, access, events, createServedModel });
+  const onProblem = (error: unknown): void => logger.error({ err: error }, 'models stay as they were');
+  const hub = prepareHub(repositoryOf(options), { onProblem, ...options, access, events, createServedModel });
   closer.add((drainMilliseconds) => hub.dispose(drainMilliseconds));
   const stopping = new AbortController();
   closer.add(async () => stopping.abort());
