@@ -156,7 +156,10 @@ function withoutDoubles(models: readonly FoundModel[]): readonly FoundModel[] {
 async function list(
   folder: string,
 ): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+  const all = await readdir(folder).catch((cause: unknown) => {
+    throw new ModelwrightError('file-unreadable', `the folder '${folder}' cannot be read`, { file: folder, cause });
+  });
+  const names = all.filter((name) => !name.startsWith('.')).sort();
   const files: string[] = [];
   const folders: string[] = [];
   for (const name of names) {
