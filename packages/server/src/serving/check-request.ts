@@ -50,7 +50,7 @@ export class RequestChecker {
       if (!this.#isUniform) key += `${tensor.shape.slice(1)};`;
     }
     if (this.#sharesSymbols) this.#checkSymbols(inputs);
-    if (outputs !== undefined) key += outputs.join();
+    if (outputs !== undefined) key += JSON.stringify(outputs);
     return { inputs, outputs, rowCount: this.#rowCountOf(inputs), key };
   }
 

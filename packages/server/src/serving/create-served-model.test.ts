@@ -165,6 +165,19 @@ describe('dynamic batching', () => {
     expect(batchSize).toBe(4);
     expect(runs).toEqual([4, 4, 2]);
   });
+
+  test('where they may not be cut, more than the limit that was set is refused', async () => {
+    const { served } = await serve(classifier(), { maxBatchSize: 4, dynamicBatching: { isEnabled: false } });
+    expect((await served.infer({ x: examples(4) }, {})).batchSize).toBe(4);
+    await expect(served.infer({ x: examples(5) }, {})).rejects.toMatchObject({ code: 'invalid-argument' });
+    const whole = await serve(batchRange());
+    expect((await whole.served.infer({ x: examples(50) }, {})).batchSize).toBe(50);
+  });
+
+  test('more pieces than the queue holds take turns', async () => {
+    const { served } = await serve(classifier(), { maxBatchSize: 2, queue: { maxSize: 4 } });
+    expect((await served.infer({ x: examples(64) }, {})).outputs['y']?.shape).toEqual([64, 3]);
+  });
 });
 
 describe('the queue', () => {

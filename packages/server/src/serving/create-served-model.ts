@@ -28,6 +28,7 @@ export interface ServingOptions {
 const defaultDelayMicroseconds = 500;
 const defaultQueueSize = 1024;
 const defaultDrainMilliseconds = 30_000;
+const graceMilliseconds = 5000;
 
 /**
  * Makes a model ready for requests: compiles it, warms it up, and puts a queue with dynamic batching before it.
@@ -77,6 +78,7 @@ class QueuedModel implements ServedModel {
   readonly #runner: ModelRunner;
   /** Requests with more examples are cut. */
   readonly #mostRows: number;
+  readonly #mostAtOnce: number;
   readonly #levelCount: number;
   readonly #timeoutMilliseconds: number | undefined;
   #closing: Promise<void> | undefined;
@@ -93,6 +95,7 @@ class QueuedModel implements ServedModel {
     const { program: _program, ...declared } = signature;
     this.#checker = new RequestChecker(name, declared);
     this.#mostRows = verdict.isIndependent ? policy.mostRows : Number.POSITIVE_INFINITY;
+    this.#mostAtOnce = verdict.mostAtOnce;
     this.#levelCount = policy.levelCount;
     this.#timeoutMilliseconds = configuration.queue?.defaultTimeoutMilliseconds;
     this.#scheduler = new BatchScheduler(policy, {
@@ -108,6 +111,8 @@ class QueuedModel implements ServedModel {
     try {
       const checked = this.#checker.check(inputs, options.outputs);
       if (checked.rowCount > this.#mostRows) return this.#inferInPieces(checked.inputs, checked.rowCount, options);
+      if (checked.rowCount > this.#mostAtOnce)
+        throw tooManyExamples(this.info.name, checked.rowCount, this.#mostAtOnce);
       if (this.#closing !== undefined) throw unavailable(this.info.name, 'is being unloaded', 1);
       return new Promise((resolve, reject) => {
         const request = new PendingRequest(checked, {
@@ -150,7 +155,9 @@ class QueuedModel implements ServedModel {
     await Promise.race([this.#scheduler.idle(), late]);
     clearTimeout(timer);
     this.#scheduler.failAll(unavailable(this.info.name, 'was unloaded', 1));
-    await this.#runner.dispose();
+    // A run that does not end is left behind: whoever waits for this has waited long enough.
+    const freed = this.#runner.dispose();
+    await Promise.race([freed, new Promise<void>((resolve) => setTimeout(resolve, graceMilliseconds).unref?.())]);
   }
 
   #limitsOf({ signal, openSignal, deadline, priority }: InferenceOptions): {
@@ -166,36 +173,50 @@ class QueuedModel implements ServedModel {
     return { level, signal, openSignal, deadline: earlier };
   }
 
-  /** More examples than run at once: each piece waits by itself, and if one fails the others are not wanted any more. */
+  /**
+   * More examples than run at once: pieces of them wait by themselves, a few at a time so that one request does not fill the queue. If one
+   * fails, the others are not wanted any more.
+   */
   async #inferInPieces(inputs: TensorMap, rowCount: number, options: InferenceOptions): Promise<ServedResult> {
     const gone = new AbortController();
     const { openSignal, signal: given = openSignal?.(), ...rest } = options;
     const signal = given === undefined ? gone.signal : AbortSignal.any([given, gone.signal]);
-    const pieces: Promise<ServedResult>[] = [];
-    for (let start = 0; start < rowCount; start += this.#mostRows)
-      pieces.push(
-        this.infer(sliceRows(inputs, start, Math.min(rowCount, start + this.#mostRows)), { ...rest, signal }),
-      );
+    const results: ServedResult[] = [];
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < rowCount) {
+        const start = next;
+        next += this.#mostRows;
+        const piece = sliceRows(inputs, start, Math.min(rowCount, next));
+        results[start / this.#mostRows] = await this.infer(piece, { ...rest, signal });
+      }
+    };
+    const workers = Array.from({ length: this.#runner.concurrency + 1 }, work);
     try {
-      const results = await Promise.all(pieces);
-      const sum = (key: keyof ServedResult['timing']): number =>
-        results.reduce((total, { timing }) => total + timing[key], 0);
-      return {
-        outputs: joinRows(results.map(({ outputs }) => outputs)),
-        timing: {
-          queue: Math.min(...results.map(({ timing }) => timing.queue)),
-          computeInput: sum('computeInput'),
-          computeInfer: sum('computeInfer'),
-          computeOutput: sum('computeOutput'),
-        },
-        batchSize: Math.max(...results.map(({ batchSize }) => batchSize)),
-      };
+      await Promise.all(workers);
+      return joinResults(results);
     } catch (error) {
       gone.abort();
-      await Promise.allSettled(pieces);
+      await Promise.allSettled(workers);
       throw error;
     }
   }
+}
+
+/** The answer to a request that ran in pieces. */
+function joinResults(results: readonly ServedResult[]): ServedResult {
+  const sum = (key: keyof ServedResult['timing']): number =>
+    results.reduce((total, { timing }) => total + timing[key], 0);
+  return {
+    outputs: joinRows(results.map(({ outputs }) => outputs)),
+    timing: {
+      queue: Math.min(...results.map(({ timing }) => timing.queue)),
+      computeInput: sum('computeInput'),
+      computeInfer: sum('computeInfer'),
+      computeOutput: sum('computeOutput'),
+    },
+    batchSize: Math.max(...results.map(({ batchSize }) => batchSize)),
+  };
 }
 
 function infoOf(
@@ -227,6 +248,11 @@ function policyOf(configuration: ModelConfiguration, verdict: BatchVerdict, runn
     maxQueueSize: requireCount('queue.maxSize', queue.maxSize ?? defaultQueueSize, 1),
     levelCount: requireCount('queue.priorityLevels', queue.priorityLevels ?? 1, 1),
   };
+}
+
+function tooManyExamples(name: string, given: number, allowed: number): ModelwrightError {
+  const message = `the inputs of model '${name}' hold ${given} examples; it takes ${allowed} at once`;
+  return new ModelwrightError('invalid-argument', message, { given, allowed });
 }
 
 function requireCount(name: string, given: number, least: number): number {

@@ -10,6 +10,8 @@ export interface BatchVerdict {
   readonly mostRows: number;
   /** Whether requests may be cut into pieces and joined at all. */
   readonly isIndependent: boolean;
+  /** Examples of a request that cannot be cut. */
+  readonly mostAtOnce: number;
   /** What somebody who serves the model should know. */
   readonly notes: readonly string[];
 }
@@ -26,17 +28,25 @@ export async function prepareRunner(
   await warmUp(signature, configuration, runner);
   const { maxBatchSize } = signature;
   const isAsked = configuration.dynamicBatching?.isEnabled;
-  if (maxBatchSize === 0) return { mostRows: 1, isIndependent: false, notes: [] };
-  if (maxBatchSize === 1 || isAsked === false) return { mostRows: 1, isIndependent: false, notes: [] };
-  if (isAsked === true) return { mostRows: maxBatchSize, isIndependent: true, notes: [] };
+  const together: BatchVerdict = {
+    mostRows: maxBatchSize,
+    isIndependent: true,
+    mostAtOnce: Number.POSITIVE_INFINITY,
+    notes: [],
+  };
+  if (maxBatchSize <= 1) return { ...together, mostRows: 1, isIndependent: false };
+  // Only a limit that somebody set is one for requests that run as they come.
+  const mostAtOnce = configuration.maxBatchSize ?? Number.POSITIVE_INFINITY;
+  const apart: BatchVerdict = { mostRows: 1, isIndependent: false, mostAtOnce, notes: [] };
+  if (isAsked !== undefined) return isAsked ? together : apart;
   const verdict = await probeRows(signature, runner);
-  if (verdict === 'independent') return { mostRows: maxBatchSize, isIndependent: true, notes: [] };
-  const note =
-    verdict === 'dependent'
-      ? 'an example is answered otherwise in company than alone: requests run one by one'
-      : 'no made-up input suits the model: requests run one by one unless dynamicBatching.isEnabled is true';
-  return { mostRows: 1, isIndependent: false, notes: [note] };
+  return verdict === 'independent' ? together : { ...apart, notes: [notes[verdict]] };
 }
+
+const notes = {
+  dependent: 'an example is answered otherwise in company than alone: requests run one by one',
+  unknown: 'no made-up input suits the model: requests run one by one unless dynamicBatching.isEnabled is true',
+} as const;
 
 /** Sizes that were asked for must run; the default one may be beyond what made-up inputs can do. */
 async function warmUp(

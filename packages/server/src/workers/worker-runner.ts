@@ -18,6 +18,10 @@ export interface WorkerRunnerOptions {
   readonly entry?: { readonly url: URL; readonly execArgv?: readonly string[] };
 }
 
+const closeMilliseconds = 5000;
+/** Before a thread that could not be started is tried again. */
+const pauseMilliseconds = 1000;
+
 interface Member {
   readonly worker: Worker;
   readonly line: HostLine;
@@ -50,6 +54,8 @@ class WorkerPool implements ModelRunner, DecoderHost {
   readonly #options: WorkerRunnerOptions;
   readonly #plan: DecodingPlan | undefined;
   readonly #members = new Set<Member>();
+  #startingCount = 0;
+  #nextStartAt = 0;
   #closing: Promise<void> | undefined;
 
   constructor({ name, bytes }: ModelArtifact, options: WorkerRunnerOptions, plan?: DecodingPlan) {
@@ -75,6 +81,7 @@ class WorkerPool implements ModelRunner, DecoderHost {
   }
 
   async use<Result>(task: (line: HostLine) => Promise<Result>): Promise<Result> {
+    this.#replaceLost();
     const [first, ...others] = this.#members;
     if (first === undefined) throw unavailable(this.#artifact.name, 'is starting again', 1);
     let free = first;
@@ -91,7 +98,10 @@ class WorkerPool implements ModelRunner, DecoderHost {
     const members = [...this.#members];
     await Promise.all(
       members.map(async ({ worker, line }) => {
+        // One that hangs does not answer.
+        const timer = setTimeout(() => void worker.terminate(), closeMilliseconds);
         await line.close().catch(() => undefined);
+        clearTimeout(timer);
         await worker.terminate();
       }),
     );
@@ -113,6 +123,7 @@ class WorkerPool implements ModelRunner, DecoderHost {
     try {
       const parts = { name, backend: divided(backend, this.#options.workers), bytes, decoding: this.#plan };
       const loaded = await line.load(parts);
+      if (this.#closing !== undefined) throw unavailable(name, 'was unloaded');
       this.#members.add(member);
       return loaded;
     } catch (error) {
@@ -124,8 +135,22 @@ class WorkerPool implements ModelRunner, DecoderHost {
   #lose(member: Member, why: string): void {
     member.line.fail(unavailable(this.#artifact.name, `lost the thread that ran it: ${why}`, 1));
     if (!this.#members.delete(member) || this.#closing !== undefined) return;
-    // What cannot be replaced is missed by the next run at the latest.
-    this.#start().catch(() => undefined);
+    this.#replaceLost();
+  }
+
+  /** Starts what is missing; what cannot be started is tried again by a later run. */
+  #replaceLost(): void {
+    const missing = this.#options.workers - this.#members.size - this.#startingCount;
+    if (missing <= 0 || this.#closing !== undefined || performance.now() < this.#nextStartAt) return;
+    this.#startingCount += missing;
+    for (let count = 0; count < missing; count++)
+      this.#start()
+        .catch(() => {
+          this.#nextStartAt = performance.now() + pauseMilliseconds;
+        })
+        .finally(() => {
+          this.#startingCount -= 1;
+        });
   }
 }
 
