@@ -94,6 +94,7 @@ describe('completions', () => {
     expect(new Set(first).size).toBe(3);
     expect(await ask(5)).toEqual(first);
     expect(await ask(6)).not.toEqual(first);
+    expect(await ask(Number.MAX_SAFE_INTEGER)).toHaveLength(3);
   });
 
   test('tell log-probabilities of the model', async () => {
@@ -255,6 +256,7 @@ describe('errors', () => {
     ['an empty prompt', () => ask({ prompt: '' }), 'prompt'],
     ['a prompt of another kind', () => ask({ prompt: { a: 1 } }), 'prompt'],
     ['a token that is not there', () => ask({ prompt: [1, 1e6] }), 'prompt'],
+    ['a seed of another kind', () => ask({ seed: 0.5 }), 'seed'],
     ['too many answers', () => ask({ n: 129 }), 'n'],
     ['more tokens than there is room for', () => ask({ max_tokens: contextLength + 1 }), 'max_tokens'],
     ['a bias for no token', () => ask({ logit_bias: { x: 1 } }), 'logit_bias'],

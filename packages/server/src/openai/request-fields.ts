@@ -1,4 +1,5 @@
 import { ModelwrightError } from '@modelwright/core';
+import { isMarkedInteger } from '../open-inference/exact-json.js';
 import { isJsonObject, type JsonObject } from '../open-inference/request-body.js';
 
 /** Reads fields of a request; `null` counts as left out. Every error names the field, which clients find as `param`. */
@@ -35,8 +36,10 @@ export class RequestFields {
 
   /** A number within bounds, both included. */
   number(name: string, [low, high]: readonly [number, number]): number | undefined {
-    const given = this.raw(name);
-    if (given === undefined) return undefined;
+    const told = this.raw(name);
+    if (told === undefined) return undefined;
+    // Integers of 16 digits and more are parsed apart, so that none is rounded unseen.
+    const given = isMarkedInteger(told) ? Number(told.slice(1)) : told;
     if (typeof given === 'number' && given >= low && given <= high) return given;
     throw invalidField(name, `must be a number from ${low} to ${high}`);
   }
