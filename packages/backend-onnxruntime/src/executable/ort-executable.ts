@@ -44,7 +44,6 @@ export class OrtExecutable implements Executable {
   #idle: (() => void) | undefined;
 
   constructor(parts: ExecutableParts, onClosed: () => void) {
-    this.#parts = parts;
     this.#onClosed = onClosed;
     const { program, split } = parts;
     this.#declared = program.graph.inputs.filter((input) => !split.slotOfInput.has(input));
@@ -56,6 +55,7 @@ export class OrtExecutable implements Executable {
       new Set(this.#allOutputs).size === this.#allOutputs.length &&
       this.#allOutputs.every((value) => this.#made.has(value));
     this.#isPlain = !this.#isSerial && isMade && parts.runtime !== undefined;
+    this.#parts = this.#isPlain ? withoutWeights(parts) : parts;
   }
 
   /** The state and its queue, for executables that share them. */
@@ -247,6 +247,17 @@ export class OrtExecutable implements Executable {
       .map((slot): [string, Tensor] => [slot.output as string, this.store.slot(slot.name).current.read()]);
     return Object.fromEntries([...outputs, ...carried]);
   }
+}
+
+/** The runtime has its own copy of the weights: whoever serves a model need not keep them twice. */
+function withoutWeights(parts: ExecutableParts): ExecutableParts {
+  const { program, split } = parts;
+  const constants = new Map();
+  return {
+    ...parts,
+    program: { ...program, graph: { ...program.graph, nodes: [], constants } },
+    split: { ...split, constants, graph: { ...split.graph, nodes: [], constants } },
+  };
 }
 
 function checkSignal({ signal }: RunOptions): void {

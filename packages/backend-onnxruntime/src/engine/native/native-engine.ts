@@ -80,12 +80,17 @@ class NativeEngine implements Engine {
     try {
       applyOptions(api, settings, options);
       const handle = await this.#context.threads.use(() => this.#load(model, settings));
-      const session: Session = new NativeSession(this.#context, handle, () => this.#sessions.delete(session));
-      this.#sessions.add(session);
-      return session;
+      return this.#sessionOf(handle);
     } finally {
       api.functions.ReleaseSessionOptions(settings);
     }
+  }
+
+  /** By itself: what a session keeps to tell of its end must not keep the model's bytes as well. */
+  #sessionOf(handle: bigint): Session {
+    const session: Session = new NativeSession(this.#context, handle, () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+    return session;
   }
 
   async dispose(): Promise<void> {
