@@ -52,11 +52,14 @@ const jsonRequests: readonly (readonly [path: string, body: unknown])[] = [
   [
     '/v1/completions',
     {
-      ...{ model: 'writer', prompt: ['ab c', 'd'], max_tokens: 3, n: 2, echo: true, logprobs: 2, stop: ['e'], seed: 7 },
+      ...{ model: 'writer', prompt: ['ab c', 'd'], max_tokens: 3, n: 2, logprobs: 2, stop: ['e'], seed: 7 },
       ...{ stream: true, stream_options: { include_usage: true }, temperature: 1.5, top_p: 0.9, logit_bias: { 4: -1 } },
     },
   ],
-  ['/v1/completions', { model: 'writer@1', prompt: [[1, 2, 3], [4]], frequency_penalty: 1, presence_penalty: -1 }],
+  [
+    '/v1/completions',
+    { model: 'writer@1', prompt: [[1, 2, 3], [4]], echo: true, frequency_penalty: 1, presence_penalty: -1 },
+  ],
   [
     '/v1/chat/completions',
     {

@@ -33,7 +33,7 @@ export async function createCompletion(context: Context, scope: RequestScope): P
   const answers = await wholeAnswers(call.choices);
   const choices = answers.map((answer, index) => {
     const echo = call.echoes[index] as string;
-    return choiceOf({ index, echo, piece: answer }, new CompletionLogprobs(echo.length));
+    return choiceOf({ index, echo, piece: answer }, new CompletionLogprobs());
   });
   return jsonResponse({ ...call.head, choices, usage: call.choices.usage });
 }
@@ -55,7 +55,10 @@ function readCall(fields: RequestFields, scope: RequestScope): CompletionCall {
   const requests = prompts.flatMap((prompt) =>
     Array.from({ length: count }, (_, choice): GenerationRequest => ({ ...shared, prompt, choice })),
   );
-  const echo = fields.flag('echo') === true ? (prompt: readonly number[]) => service.decode(prompt) : () => '';
+  const isEchoed = fields.flag('echo') ?? false;
+  if (isEchoed && shared.logprobs !== undefined)
+    throw invalidField('logprobs', "is not there for a prompt: leave out 'echo'");
+  const echo = (prompt: readonly number[]): string => (isEchoed ? service.decode(prompt) : '');
   return {
     head: answerHead('cmpl', 'text_completion', named.given),
     choices: new AnswerChoices(service, requests, { scope, promptTokens: lengthInAll(prompts) }),
@@ -68,7 +71,7 @@ function readCall(fields: RequestFields, scope: RequestScope): CompletionCall {
 async function* completionEvents(call: CompletionCall): AsyncGenerator<EventData, void, undefined> {
   const { head, choices, echoes, includesUsage } = call;
   const usage = includesUsage ? { usage: null } : {};
-  const logprobs = echoes.map((echo) => new CompletionLogprobs(echo.length));
+  const logprobs = echoes.map(() => new CompletionLogprobs());
   const begun = new Set<number>();
   for await (const { index, piece } of choices.pieces()) {
     const echo = begun.has(index) ? '' : (echoes[index] as string);

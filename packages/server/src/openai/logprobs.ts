@@ -15,12 +15,7 @@ export function chatLogprobs(logprobs: readonly TokenLogprob[] | undefined): obj
 
 /** As completions tell them; offsets count characters of the answer. */
 export class CompletionLogprobs {
-  #offset: number;
-
-  /** @param offset - Where the answer begins: behind an echoed prompt. */
-  constructor(offset: number) {
-    this.#offset = offset;
-  }
+  #offset = 0;
 
   of(logprobs: readonly TokenLogprob[] | undefined): object | null {
     if (logprobs === undefined) return null;

@@ -256,6 +256,7 @@ describe('errors', () => {
     ['an empty prompt', () => ask({ prompt: '' }), 'prompt'],
     ['a prompt of another kind', () => ask({ prompt: { a: 1 } }), 'prompt'],
     ['a token that is not there', () => ask({ prompt: [1, 1e6] }), 'prompt'],
+    ['log-probabilities of an echo', () => ask({ echo: true, logprobs: 1 }), 'logprobs'],
     ['a seed of another kind', () => ask({ seed: 0.5 }), 'seed'],
     ['too many answers', () => ask({ n: 129 }), 'n'],
     ['more tokens than there is room for', () => ask({ max_tokens: contextLength + 1 }), 'max_tokens'],
