@@ -76,7 +76,7 @@ const tokens = { inputShape: [6], inputDType: 'int32' as const };
 const embedded = models.embedding({ inputDim: 5, outputDim: 4 });
 
 describe('layers answer as in the reference on stock TensorFlow.js', () => {
-  it.each<readonly [string, Model, { readonly [symbol: string]: number }?]>([
+  it.each<[string, Model, { readonly [symbol: string]: number }?]>([
     [
       'dense',
       sequential({
