@@ -55,8 +55,9 @@ describe('the OpenAPI document', () => {
   ])('says of %s %s what it answers', async (method, path, url, body) => {
     const response = await app.request(url, { method: method.toUpperCase(), ...(body === '' ? {} : { body }) });
     const document = createOpenApiDocument(routes);
-    const { responses } = (document.paths[path] ?? {})[method] as {
-      responses: { [status: string]: { content: { [type: string]: { schema: object } } } };
+    const operation = document.paths[path]?.[method];
+    const responses = operation?.['responses'] as {
+      [status: string]: { content: { [type: string]: { schema: object } } };
     };
     const schema = responses[response.status]?.content['application/json']?.schema;
     const ajv = new Ajv2020({ strict: false });
