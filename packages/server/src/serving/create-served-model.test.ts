@@ -229,6 +229,26 @@ describe('the queue', () => {
     });
   });
 
+  test('watches callers of requests that take a while, and only those', async () => {
+    const { served, release } = await serve(classifier(), { maxBatchSize: 1 }, { isHeld: true });
+    const leaving = new AbortController();
+    let opened = 0;
+    const openSignal = (): AbortSignal => {
+      opened += 1;
+      return leaving.signal;
+    };
+    const soon = served.infer({ x: examples(1) }, { openSignal });
+    await release();
+    await soon;
+    const slow = served.infer({ x: examples(1) }, { openSignal, deadline: performance.now() + 60_000 });
+    const gone = expect(slow).rejects.toMatchObject({ code: 'aborted' });
+    expect(opened).toBe(0);
+    await new Promise<void>((resolve) => setTimeout(resolve, 150));
+    expect(opened).toBe(1);
+    leaving.abort();
+    await gone;
+  });
+
   test('has a time limit of its own', async () => {
     const { served } = await serve(classifier(), { queue: { defaultTimeoutMilliseconds: 5 } }, { isHeld: true });
     await expect(served.infer({ x: examples(1) }, {})).rejects.toMatchObject({ code: 'deadline-exceeded' });
