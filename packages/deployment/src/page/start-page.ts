@@ -76,5 +76,17 @@ function showProof({ manifest, golden }: LoadedBundle, backend: Backend): void {
 
 function registerServiceWorker(): void {
   // Where there is none (plain HTTP) the page works, but not offline.
-  navigator.serviceWorker?.register('sw.js').catch(() => undefined);
+  const { serviceWorker } = navigator;
+  if (serviceWorker === undefined) return;
+  const hasKept = serviceWorker.controller !== null;
+  serviceWorker.addEventListener('controllerchange', () => {
+    if (!hasKept) return;
+    document.body.dataset['update'] = 'there';
+    byId('facts').append(' – a newer one is there: reload the page.');
+  });
+  serviceWorker
+    .register('sw.js')
+    // The browser alone would look for a newer deployment when it sees fit.
+    .then((registration) => registration.update())
+    .catch(() => undefined);
 }

@@ -5,6 +5,7 @@ import { ModelwrightError } from '@modelwright/core';
 import { choiceOption, flagOption, textOption } from '../options.js';
 import { bundleScript } from '../scripts/bundle-script.js';
 import { projectFolders, requirePackage } from '../scripts/project-packages.js';
+import { proveOnKernels } from '../scripts/prove-on-kernels.js';
 import type { BundleFile, Target, TargetContext } from '../target.js';
 import {
   type EntryPlan,
@@ -45,6 +46,7 @@ async function buildWorker(context: TargetContext): Promise<readonly BundleFile[
     choiceOption(options, 'platform', Object.keys(edgePlatforms)) ?? 'cloudflare-free'
   ] as EdgePlatform;
   const folders = projectFolders(textOption(options, 'project'));
+  await proveOnKernels(context, { folders, hint: 'deploy it as a service: --target node-service' });
   const code = await codeFiles(folders);
   const needed = runFiles(manifest);
   const data = common.filter(({ path }) => needed.includes(path));

@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BundleManifest } from '../../bundle/manifest.js';
-import { manifestFile } from '../../bundle/manifest.js';
-import { sha256 } from '../../bundle/sha256.js';
 import { countOption, textOption } from '../options.js';
 import { placed } from '../placed.js';
+import { innerManifest } from '../scripts/inner-manifest.js';
 import { projectFolders, requirePackage } from '../scripts/project-packages.js';
 import type { BundleFile, Target, TargetBuild, TargetContext } from '../target.js';
 import { readmeFile } from './readme-file.js';
@@ -47,6 +45,7 @@ async function buildService(context: TargetContext): Promise<TargetBuild> {
   };
   const folder = `models/${name}/${version}/`;
   const build = placed(context, (path) => `${folder}${path}`);
+  const inner = await innerManifest(manifest, common);
   const own: readonly BundleFile[] = [
     { path: 'package.json', content: packageFile(plan) },
     { path: 'server.js', content: serverFile(plan) },
@@ -55,21 +54,10 @@ async function buildService(context: TargetContext): Promise<TargetBuild> {
     { path: '.dockerignore', content: dockerIgnore },
     { path: `${serviceName(manifest)}.service`, content: systemdUnit(plan) },
     { path: 'README.md', content: readmeFile(plan) },
-    { path: `${folder}${manifestFile}`, content: await innerManifest(manifest, common) },
+    // The one that the server finds beside the model.
+    { path: `${folder}${inner.path}`, content: inner.content },
   ];
   return { ...build, files: [...build.files, ...own] };
-}
-
-/** The manifest that the server finds beside the model. */
-async function innerManifest(draft: TargetContext['manifest'], common: readonly BundleFile[]): Promise<string> {
-  const files = await Promise.all(
-    common.map(async ({ path, content }) => {
-      const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
-      return { path, sizeBytes: bytes.length, sha256: await sha256(bytes) };
-    }),
-  );
-  const manifest: BundleManifest = { ...draft, files };
-  return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
 /** Ours in the versions that made the bundle, the runtime in that which they found. */

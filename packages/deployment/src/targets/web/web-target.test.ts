@@ -39,6 +39,12 @@ it('refuses an engine that it does not know; its page has nothing inline, and sa
   await expect(deploy(model, { ...options, options: { engine: 'steam' } })).rejects.toMatchObject({
     code: 'invalid-configuration',
   });
+  // No kernel in 32 bits gives what was computed in 64 to the last bit.
+  const golden = { tolerance: { absolute: 0, relative: 0 } };
+  await expect(deploy(model, { ...options, golden })).rejects.toMatchObject({
+    code: 'integrity-violation',
+    details: { hint: '--set engine=onnxruntime' },
+  });
   const { files, reports } = await small;
   const sizes = /downloads (\d+) kB, (\d+) kB compressed/.exec(reports.join('\n'));
   expect(Number(sizes?.[2])).toBeLessThan(600);
@@ -123,6 +129,21 @@ describe.skipIf(chromiumPath === undefined)('the site in Chromium (skipped where
     site.files.set('model.onnx', model);
     await page.reload();
     expect(await settled(page)).toBe('ready');
+    await page.context().close();
+  });
+
+  it('is replaced by a newer deployment', { timeout: 60_000 }, async () => {
+    const { page } = await visit(site);
+    expect(await settled(page)).toBe('ready');
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+    const newer = await siteOf(brighterHalf(), { createdAt: new Date('2040-01-01T00:00:00Z'), version: '2' });
+    for (const { path, content } of newer.files) site.files.set(path, new Uint8Array(Buffer.from(content)));
+    await page.reload();
+    await page.waitForFunction(() => document.body.dataset['update'] === 'there');
+    await page.reload();
+    expect(await settled(page)).toBe('ready');
+    expect(await page.textContent('#facts')).toContain('brighter-half 2, licence UNLICENSED, 2040-01-01');
+    expect((await page.evaluate(() => caches.keys())).filter((name) => name.includes('2040'))).toHaveLength(1);
     await page.context().close();
   });
 

@@ -3,6 +3,7 @@ import type { BundleManifest } from '../../bundle/manifest.js';
 import { choiceOption, textOption } from '../options.js';
 import { bundleScript } from '../scripts/bundle-script.js';
 import { projectFolders } from '../scripts/project-packages.js';
+import { proveOnKernels } from '../scripts/prove-on-kernels.js';
 import type { BundleFile, Target, TargetContext } from '../target.js';
 import { type Engine, engineFiles, enginePath, engines } from './engines.js';
 import { pageHeaders, pageHtml, pageIcon, pageStyle } from './page-files.js';
@@ -26,9 +27,11 @@ export const webTarget: Target = {
   ],
 };
 
-async function buildSite({ manifest, common, options, report }: TargetContext): Promise<readonly BundleFile[]> {
+async function buildSite(context: TargetContext): Promise<readonly BundleFile[]> {
+  const { manifest, common, options, report } = context;
   const engine = engines[choiceOption(options, 'engine', Object.keys(engines)) ?? 'wasm'] as Engine;
   const folders = projectFolders(textOption(options, 'project'));
+  if (engine === engines['wasm']) await proveOnKernels(context, { folders, hint: '--set engine=onnxruntime' });
   const id = `${manifest.name}:${manifest.createdAt}`;
   const binaries = await engineFiles(engine, folders);
   const shell = [
