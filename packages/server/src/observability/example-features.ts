@@ -74,7 +74,9 @@ function* summaryFeatures(input: string, tensor: Tensor, start: number, length: 
   const values = valuesOf(tensor, start, length, Math.max(1, Math.ceil(length / mostSamples)));
   let sum = 0;
   let squares = 0;
-  for (const value of values) {
+  // By index: this runs for every example of every request.
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
     sum += value;
     squares += value * value;
   }
@@ -89,7 +91,9 @@ function* summaryFeatures(input: string, tensor: Tensor, start: number, length: 
 function valuesOf({ dtype, data }: Tensor, start: number, length: number, step: number): Float64Array {
   const picked = Math.ceil(length / step);
   if (dtype === 'float32' || dtype === 'float64') {
-    return Float64Array.from({ length: picked }, (_, index) => data[start + index * step] as number);
+    const values = new Float64Array(picked);
+    for (let index = 0; index < picked; index++) values[index] = data[start + index * step] as number;
+    return values;
   }
   const numbers = toNumbers(new Tensor(dtype, [length], data.slice(start, start + length) as never));
   return numbers.filter((_, index) => index % step === 0);
