@@ -79,7 +79,7 @@ function placeOf({ name, configuration }: ModelArtifact, choice: RunnerChoice): 
   const isIsolated = configuration.isIsolated ?? choice.isIsolated ?? false;
   const workers = configuration.workers ?? 0;
   if (backend === undefined || processes === undefined) {
-    if (configuration.isIsolated || workers > 0) throw noModule(name);
+    if (isIsolated || workers > 0) throw noModule(name);
     return 'here';
   }
   if (isIsolated) return { processes };
