@@ -52,7 +52,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  denoServer?.kill();
+  // The program of npm's package starts another: the whole group has to go.
+  if (denoServer?.pid !== undefined) process.kill(-denoServer.pid);
   await worker?.dispose();
   await rm(folder, { recursive: true, force: true });
 });
@@ -165,7 +166,7 @@ function denoRuns(): boolean {
 it.skipIf(!denoRuns())('answers in Deno (skipped where npm has none for the platform)', async () => {
   const entry = join(folder, 'bundle', 'server.js');
   const options = ['serve', '--no-config', '--host', '127.0.0.1', '--port', '0', '--allow-read', '--allow-env', entry];
-  denoServer = spawn(deno, options, { env: { ...process.env, NO_COLOR: '1' } });
+  denoServer = spawn(deno, options, { detached: true, env: { ...process.env, NO_COLOR: '1' } });
   const url = await new Promise<string>((resolve, reject) => {
     let text = '';
     const listen = (data: Buffer): void => {
