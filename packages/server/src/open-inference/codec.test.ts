@@ -191,6 +191,12 @@ describe('JSON tensors', () => {
     expect(codeOf(() => parse(number, info))).toBe('invalid-argument');
   });
 
+  it('keeps characters of two halves where they stand first', () => {
+    const data = ['\u{10000}', '\u{10ffff}9', '🙂'];
+    const body = { inputs: [{ name: 'x', shape: [3], datatype: 'BYTES', data }] };
+    expect(parse(body, infoOf({ x: tensor(data) })).inputs['x']?.data).toEqual(data);
+  });
+
   it('takes nested and flat data and refuses ragged ones', () => {
     const info = infoOf({
       x: tensor([

@@ -1,10 +1,10 @@
 import { ModelwrightError } from '@modelwright/core';
 
 /**
- * Integers that a double cannot hold come out of {@link parseExact} as strings with this before the digits: half of a surrogate pair, which
- * no valid text holds.
+ * Integers that a double cannot hold come out of {@link parseExact} as strings with this before the digits: the second half of a surrogate
+ * pair, which no valid text begins with.
  */
-export const integerMark = '\ud800';
+export const integerMark = '\udfff';
 
 /** Integers of 16 digits or more may lie beyond 2⁵³; digits after a point are no matter. */
 const longInteger = /(?<![\d.eE+])\d{16,}(?![\d.eE])/;
