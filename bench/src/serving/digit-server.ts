@@ -4,7 +4,7 @@
  * Options come as JSON in the first argument; it sends `{ url }` when it listens, and answers questions by messages.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPredictor, Tensor } from '@modelwright/core';
 import { writeOnnxFile } from '@modelwright/onnx/file';
@@ -13,11 +13,14 @@ import { loadBackend } from 'modelwright';
 import { quantile } from '../measurement.js';
 import { buildModel, type Network, networks } from '../networks.js';
 import { digits } from './digit-request.js';
+import { largeDigitNetwork } from './large-digit-network.js';
 
 /** What the server is started with. */
 export interface DigitServerOptions {
   /** `config.json` of each copy of the model, by name. */
   readonly models: Readonly<Record<string, object>>;
+  /** The one of the quickstart, or the larger one that tutorials train: 1.2 million weights. Default `small`. */
+  readonly network?: 'small' | 'large';
   /** Passed to the backend. */
   readonly backend?: Readonly<Record<string, unknown>>;
 }
@@ -28,8 +31,11 @@ export type DigitServerQuestion =
   /** The median time of so many runs of the model alone, one example each, in milliseconds. */
   | { readonly kind: 'raw'; readonly runs: number };
 
-const network = networks['cnn'] as Network;
-const { models, backend: backendOptions = {} } = JSON.parse(process.argv[2] ?? '{}') as DigitServerOptions;
+const options = JSON.parse(process.argv[2] ?? '{}') as DigitServerOptions;
+const { models } = options;
+// As `modelwright serve` does: one core is left to the server.
+const backendOptions = { threads: Math.max(1, availableParallelism() - 1), ...options.backend };
+const network: Network = options.network === 'large' ? largeDigitNetwork : (networks['cnn'] as Network);
 const folder = await mkdtemp(join(tmpdir(), 'modelwright-serving-'));
 for (const [name, configuration] of Object.entries(models)) {
   const path = join(folder, name, '1');

@@ -9,6 +9,7 @@ import { parsePort } from '../serving/parse-port.js';
 import { parseSeconds } from '../serving/parse-seconds.js';
 import { parseSize } from '../serving/parse-size.js';
 import { type ServeCommandOptions, serveOptionsFrom } from '../serving/serve-command-options.js';
+import { withServingThreads } from '../serving/serving-threads.js';
 import { untilStopped } from '../serving/until-stopped.js';
 
 const examples = `
@@ -73,6 +74,7 @@ function addSecurityOptions(command: Command): void {
 function addRunningOptions(command: Command): void {
   command
     .option('-b, --backend <name>', 'backend to run on')
+    .option('--threads <count>', 'threads that compute a batch together (default: all cores but one)', parseCount)
     .option('--isolate', 'run every model in a process of its own')
     .option('--workers <count>', 'run every model in so many threads', parseCount)
     .option('--memory-limit <size>', 'unload models that were not used for longest above it', parseSize)
@@ -90,7 +92,9 @@ async function run(models: string, options: ServeCommandOptions): Promise<Comman
   const stopped = untilStopped();
   // Other commands need not wait for the server's packages.
   const { createLogger, serve } = await import('@modelwright/server/node');
-  const { backend, notes } = await backendForCommand(options.backend);
+  const { backend, notes } = await backendForCommand(options.backend, (configuration) =>
+    withServingThreads(configuration, options.threads),
+  );
   for (const text of notes) note(text);
   try {
     const logger = createLogger({ level: options.log, destination: process.stderr });

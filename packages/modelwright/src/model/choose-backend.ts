@@ -11,11 +11,16 @@ export interface CommandBackend {
 /**
  * Loads the backend that the user asked for, by option, variable or file; only when nobody asked and ONNX Runtime is not
  * installed, falls back to the reference backend, so that a model runs with no runtime at all.
+ *
+ * @param refine - Adds what the command wants of the backend and the user did not say.
  */
-export async function backendForCommand(asked: string | undefined): Promise<CommandBackend> {
+export async function backendForCommand(
+  asked: string | undefined,
+  refine: (configuration: BackendConfiguration) => BackendConfiguration = (configuration) => configuration,
+): Promise<CommandBackend> {
   const { configuration, source } = await chooseBackend(asked);
   try {
-    return { backend: await loadBackend(configuration), notes: [] };
+    return { backend: await loadBackend(refine(configuration)), notes: [] };
   } catch (error) {
     if (source !== 'default' || !isModelwrightError(error, 'backend-unavailable')) throw error;
     const hint = error.details.hint ?? error.message;

@@ -6,6 +6,7 @@ import type { ServeOptions } from '@modelwright/server/node';
 import { backendModuleOf } from '../backend/backend-module.js';
 import { chooseBackend } from '../backend/load-backend.js';
 import type { OutputOptions } from '../cli/output.js';
+import { withServingThreads } from './serving-threads.js';
 
 /** The options of `modelwright serve`, as they were typed. */
 export interface ServeCommandOptions extends OutputOptions {
@@ -39,6 +40,7 @@ export interface ServeCommandOptions extends OutputOptions {
   readonly retire: number;
   readonly log: 'silent' | 'error' | 'warn' | 'info' | 'debug';
   readonly backend?: string;
+  readonly threads?: number;
 }
 
 /** What the server is asked for. */
@@ -49,7 +51,9 @@ export async function serveOptionsFrom(
 ): Promise<ServeOptions> {
   const modelKeys = await modelKeysFrom(options);
   const trustedSigners = await signersFrom(options.publicKey);
-  const backendModule = backendModuleOf((await chooseBackend(options.backend)).configuration);
+  const backendModule = backendModuleOf(
+    withServingThreads((await chooseBackend(options.backend)).configuration, options.threads),
+  );
   const { isolate, workers, memoryLimit, allowOrigin, allowEverybody } = options;
   return {
     models,

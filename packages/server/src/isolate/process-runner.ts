@@ -23,7 +23,7 @@ interface Running extends LoadedHost {
 }
 
 /** A process that lived so long is not one that ends at once again. */
-const healthyMilliseconds = 30_000;
+const healthyMilliseconds = 2000;
 /** How long it is waited before the first, second, … start in a row. */
 const pauses: readonly number[] = [0, 0, 250, 1000, 5000, 15_000];
 /** Runs wait for a start that comes so soon; else they are refused. */

@@ -35,7 +35,7 @@ curl -H "authorization: Bearer $KEY" ${url}/v2/models/${manifest.name}
 | \`MODEL_KEY_FILE\`, \`PUBLIC_KEY_FILE\` | opens encrypted models; only signed ones are served |
 | \`AUDIT_FOLDER\`, \`LOG_LEVEL\` | keeps a log of who used what; what is written to standard error (default \`warn\`) |
 | \`MODELS\`, \`POLL_MILLISECONDS\` | folder of models, and how often it is looked at |
-| \`DEVICE\`, \`MEMORY_LIMIT_BYTES\` | \`cpu\`, \`cuda\`, …; bound on loaded models |
+| \`DEVICE\`, \`THREADS\`, \`MEMORY_LIMIT_BYTES\` | \`cpu\`, \`cuda\`, …; threads that compute a batch together (all cores but one); bound on loaded models |
 | \`RETIRE_MILLISECONDS\`, \`DRAIN_MILLISECONDS\` | at SIGTERM: how long it still takes requests, and how long those that run may take |
 
 ## In a container

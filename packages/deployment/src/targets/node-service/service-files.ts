@@ -10,6 +10,7 @@ export interface ServicePlan {
 
 /** The server: everything that differs between places is a variable of the environment. */
 export const serverSource: string = `import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { createBackend } from '@modelwright/backend-onnxruntime';
 import { createVerifier } from '@modelwright/deployment';
@@ -20,7 +21,9 @@ const { env } = process;
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
 const port = Number(env.PORT ?? defaultPort);
 
-const backend = await createBackend({ device: env.DEVICE ?? 'cpu' });
+// One core is left to whoever reads requests and writes answers.
+const threads = Number(env.THREADS ?? Math.max(1, availableParallelism() - 1));
+const backend = await createBackend({ device: env.DEVICE ?? 'cpu', threads });
 const server = await serve({
   models: env.MODELS ?? path('./models'),
   backend,
